@@ -1,0 +1,193 @@
+//! Label matchers: `=`, `!=`, `=~` and `!~`, as PromQL has them.
+
+use std::fmt;
+
+use regex::{Regex, RegexBuilder};
+
+use crate::labels::Labels;
+
+/// The largest compiled regular expression, in bytes.
+const REGEX_SIZE_LIMIT: usize = 1 << 20;
+
+/// How a matcher compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MatchOp {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `=~`, anchored at both ends
+    Regex,
+    /// `!~`, anchored at both ends
+    NotRegex,
+}
+
+impl fmt::Display for MatchOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::Regex => "=~",
+            Self::NotRegex => "!~",
+        })
+    }
+}
+
+/// One condition on one label. An absent label has the value `""`.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    name: String,
+    op: MatchOp,
+    value: String,
+    regex: Option<Regex>,
+}
+
+/// The regular expression of a matcher cannot be used.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("invalid regular expression {pattern:?} for label {name:?}: {reason}")]
+pub struct InvalidMatcher {
+    /// The label whose matcher it was.
+    pub name: String,
+    /// The expression as written.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Matcher {
+    /// The matcher `name="value"`.
+    #[must_use]
+    pub fn equal(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            op: MatchOp::Equal,
+            value: value.into(),
+            regex: None,
+        }
+    }
+
+    /// Any matcher. Regular expressions are anchored at both ends and `.` matches a line break.
+    ///
+    /// # Errors
+    /// [`InvalidMatcher`] when the expression does not compile or compiles to more than 1 MiB.
+    pub fn new(
+        name: impl Into<String>,
+        op: MatchOp,
+        value: impl Into<String>,
+    ) -> Result<Self, InvalidMatcher> {
+        let (name, value) = (name.into(), value.into());
+        let regex = match op {
+            MatchOp::Equal | MatchOp::NotEqual => None,
+            MatchOp::Regex | MatchOp::NotRegex => match anchored(&value) {
+                Ok(regex) => Some(regex),
+                Err(error) => {
+                    let reason = error.to_string();
+                    return Err(InvalidMatcher {
+                        name,
+                        pattern: value,
+                        reason,
+                    });
+                }
+            },
+        };
+        Ok(Self {
+            name,
+            op,
+            value,
+            regex,
+        })
+    }
+
+    /// The label it looks at.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it compares.
+    #[must_use]
+    pub fn op(&self) -> MatchOp {
+        self.op
+    }
+
+    /// What it compares with.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// Whether a label with this value (`""` when absent) satisfies it.
+    #[must_use]
+    pub fn matches(&self, value: &str) -> bool {
+        match (&self.op, &self.regex) {
+            (MatchOp::Regex, Some(regex)) => regex.is_match(value),
+            (MatchOp::NotRegex, Some(regex)) => !regex.is_match(value),
+            (MatchOp::NotEqual, _) => self.value != value,
+            _ => self.value == value,
+        }
+    }
+
+    /// Whether a label set satisfies it.
+    #[must_use]
+    pub fn matches_labels(&self, labels: &Labels) -> bool {
+        self.matches(labels.get(&self.name).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{:?}", self.name, self.op, self.value)
+    }
+}
+
+fn anchored(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(&format!("^(?s:{pattern})$"))
+        .size_limit(REGEX_SIZE_LIMIT)
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_operator_against_values() {
+        let cases = [
+            (MatchOp::Equal, "a", "a", true),
+            (MatchOp::Equal, "a", "b", false),
+            (MatchOp::Equal, "", "", true),
+            (MatchOp::NotEqual, "a", "", true),
+            (MatchOp::Regex, "a|b", "b", true),
+            (MatchOp::Regex, "a|b", "ab", false),
+            (MatchOp::Regex, "a.b", "a\nb", true),
+            (MatchOp::Regex, ".*", "", true),
+            (MatchOp::NotRegex, "a.*", "abc", false),
+            (MatchOp::NotRegex, "a.*", "bc", true),
+        ];
+        for (op, pattern, value, expected) in cases {
+            let matcher = Matcher::new("l", op, pattern).unwrap();
+            assert_eq!(
+                matcher.matches(value),
+                expected,
+                "{matcher} against {value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bad_expression_names_itself() {
+        let error = Matcher::new("job", MatchOp::Regex, "a(").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("invalid regular expression \"a(\" for label \"job\"")
+        );
+    }
+
+    #[test]
+    fn an_absent_label_is_empty() {
+        let labels = Labels::from_pairs([("a", "1")]);
+        assert!(Matcher::equal("b", "").matches_labels(&labels));
+        assert!(!Matcher::equal("a", "").matches_labels(&labels));
+    }
+}

@@ -1,0 +1,1 @@
+//! The Store trait on SQL databases; the only home of sqlx.

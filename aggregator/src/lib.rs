@@ -1,0 +1,5 @@
+//! Pulls a fleet of exporters, stores what it pulls in SQL, and serves it.
+//!
+//! The library exists for the binary and its tests; see ARCHITECTURE.md for the map.
+
+pub mod clock;

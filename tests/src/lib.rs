@@ -1,0 +1,1 @@
+//! The real programs, end to end, and the checks of the repository's own rules.
