@@ -3,3 +3,4 @@
 //! The library exists for the binary and its tests; see ARCHITECTURE.md for the map.
 
 pub mod clock;
+pub mod telemetry;
