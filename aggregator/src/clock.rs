@@ -48,6 +48,8 @@ impl Clock {
 
 #[expect(clippy::disallowed_methods, reason = "the home of the wall clock")]
 fn system_now() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }

@@ -50,19 +50,35 @@ pub enum LogFormat {
 pub fn init(level: LogLevel, format: LogFormat) -> Result<(), TryInitError> {
     let level = LevelFilter::from(level);
     // The libraries' own chatter is wanted from `debug` on only.
-    let others = if level > LevelFilter::INFO { level } else { level.min(LevelFilter::WARN) };
-    let ours = ["system_stats_aggregator", "system_stats_exporter", "system_stats_storage"];
+    let others = if level > LevelFilter::INFO {
+        level
+    } else {
+        level.min(LevelFilter::WARN)
+    };
+    let ours = [
+        "system_stats_aggregator",
+        "system_stats_exporter",
+        "system_stats_storage",
+    ];
     let filter = ours
         .into_iter()
         .chain(["system_stats_sql"])
-        .fold(Targets::new().with_default(others), |targets, name| targets.with_target(name, level));
+        .fold(Targets::new().with_default(others), |targets, name| {
+            targets.with_target(name, level)
+        });
     let lines = match format {
-        LogFormat::Logfmt => {
-            tracing_logfmt::builder().with_target(true).layer().with_writer(std::io::stderr).boxed()
-        }
-        LogFormat::Json => {
-            fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed()
-        }
+        LogFormat::Logfmt => tracing_logfmt::builder()
+            .with_target(true)
+            .layer()
+            .with_writer(std::io::stderr)
+            .boxed(),
+        LogFormat::Json => fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_writer(std::io::stderr)
+            .boxed(),
     };
-    tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .try_init()
 }

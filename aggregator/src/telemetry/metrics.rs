@@ -116,7 +116,28 @@ mod tests {
         series.set(-1);
         registry.register("series", "Series in memory", series);
         registry.register("build", "The build", Info::new([("version", "1\"2")]));
-        insta::assert_snapshot!(render(&registry, Exposition::OpenMetrics).unwrap(), @r#""#);
-        insta::assert_snapshot!(render(&registry, Exposition::Text).unwrap(), @r#""#);
+        insta::assert_snapshot!(render(&registry, Exposition::OpenMetrics).unwrap(), @r#"
+        # HELP x_commits Batches committed.
+        # TYPE x_commits counter
+        x_commits_total 3
+        # HELP x_series Series in memory.
+        # TYPE x_series gauge
+        x_series -1
+        # HELP x_build The build.
+        # TYPE x_build info
+        x_build_info{version="1\"2"} 1
+        # EOF
+        "#);
+        insta::assert_snapshot!(render(&registry, Exposition::Text).unwrap(), @r#"
+        # HELP x_commits_total Batches committed.
+        # TYPE x_commits_total counter
+        x_commits_total 3
+        # HELP x_series Series in memory.
+        # TYPE x_series gauge
+        x_series -1
+        # HELP x_build_info The build.
+        # TYPE x_build_info gauge
+        x_build_info{version="1\"2"} 1
+        "#);
     }
 }
