@@ -1,0 +1,177 @@
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::Options;
+use crate::telemetry;
+
+/// One flag: a line in the table below and nothing else.
+pub(super) struct Flag {
+    /// Without the dashes.
+    pub(super) name: &'static str,
+    /// What kind of value follows; `None` for a switch, which `--no-NAME` turns off.
+    pub(super) placeholder: Option<&'static str>,
+    pub(super) repeatable: bool,
+    help: &'static str,
+    pub(super) apply: fn(&mut Options, &str) -> Result<(), String>,
+}
+
+impl Flag {
+    const fn value(
+        name: &'static str,
+        placeholder: &'static str,
+        help: &'static str,
+        apply: fn(&mut Options, &str) -> Result<(), String>,
+    ) -> Self {
+        Self {
+            name,
+            placeholder: Some(placeholder),
+            repeatable: false,
+            help,
+            apply,
+        }
+    }
+
+    const fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
+    }
+
+    /// The environment variable that stands for the flag.
+    pub(super) fn variable(&self) -> String {
+        format!("SYSTEM_STATS_{}", self.name.replace(['.', '-'], "_")).to_ascii_uppercase()
+    }
+}
+
+pub(super) const FLAGS: &[Flag] = &[
+    Flag::value(
+        "web.listen-address",
+        "ADDRESS",
+        "where to listen, :5001 for every address; repeatable \
+         (default SYSTEM_STATS_HOST:SYSTEM_STATS_PORT, 0.0.0.0:5001)",
+        |options, value| {
+            options.listen.push(value.parse()?);
+            Ok(())
+        },
+    )
+    .repeatable(),
+    Flag::value(
+        "path.procfs",
+        "DIR",
+        "where proc is mounted (default /proc)",
+        |options, value| {
+            options.config.roots.procfs = directory(value)?;
+            Ok(())
+        },
+    ),
+    Flag::value(
+        "path.sysfs",
+        "DIR",
+        "where sysfs is mounted (default /sys)",
+        |options, value| {
+            options.config.roots.sysfs = directory(value)?;
+            Ok(())
+        },
+    ),
+    Flag::value(
+        "path.rootfs",
+        "DIR",
+        "where the host's root directory is mounted (default /)",
+        |options, value| {
+            options.config.roots.rootfs = directory(value)?;
+            Ok(())
+        },
+    ),
+    Flag::value(
+        "disk-path",
+        "PATH",
+        "a path on the file system that /system calls disk (default /)",
+        |options, value| {
+            options.config.disk_path = directory(value)?;
+            Ok(())
+        },
+    ),
+    Flag::value(
+        "log.level",
+        "LEVEL",
+        "debug, info, warn or error, in any case (default info)",
+        |options, value| {
+            options.log_level = telemetry::parse_level(value)?;
+            Ok(())
+        },
+    ),
+    Flag::value(
+        "log.format",
+        "FORMAT",
+        "logfmt or json (default logfmt)",
+        |options, value| {
+            options.log_format = value.parse()?;
+            Ok(())
+        },
+    ),
+];
+
+fn directory(value: &str) -> Result<PathBuf, String> {
+    if value.is_empty() {
+        return Err("the path is empty; leave the flag out for the default".to_owned());
+    }
+    Ok(PathBuf::from(value))
+}
+
+/// What `--help` prints.
+pub(super) fn help() -> String {
+    let mut text = String::from(
+        "Usage: system-stats-exporter [FLAG]...\n\n\
+         Tells the truth about this host: /metrics for Prometheus, /system as JSON, /health.\n\n\
+         Flags (each with the environment variable that stands for it):\n",
+    );
+    for flag in FLAGS {
+        let value = flag
+            .placeholder
+            .map_or_else(String::new, |name| format!("={name}"));
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "  --{}{value}\n      {}\n      [{}]\n",
+            flag.name,
+            flag.help,
+            flag.variable()
+        );
+    }
+    text.push_str("  --version\n  --help\n");
+    text
+}
+
+/// What `--version` prints.
+pub(super) fn version() -> String {
+    format!(
+        "system-stats-exporter, version {}\n  platform: {}/{}\n",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    )
+}
+
+/// The flag whose name is nearest to a mistyped one, if any is near.
+pub(super) fn nearest(name: &str) -> Option<String> {
+    let known = FLAGS.iter().map(|flag| flag.name);
+    let (distance, best) = known
+        .map(|known| (edit_distance(known, name), known))
+        .min_by_key(|(distance, _)| *distance)?;
+    (distance <= 3 && distance < name.len()).then(|| format!("--{best}"))
+}
+
+/// Levenshtein's distance, one row at a time.
+fn edit_distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, from) in left.chars().take(64).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in right.iter().enumerate() {
+            let substituted = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[right.len()]
+}
