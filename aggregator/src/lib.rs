@@ -3,4 +3,6 @@
 //! The library exists for the binary and its tests; see ARCHITECTURE.md for the map.
 
 pub mod clock;
+pub mod config;
+pub mod housekeeping;
 pub mod telemetry;
