@@ -1,0 +1,292 @@
+//! The configuration file: Prometheus' own format, as far as we do what it says.
+//!
+//! Strict: what Prometheus does not know is refused as unknown, what it knows and we do not do is
+//! refused as not supported, so that nothing in a file is silently ignored. All defaults are filled
+//! in here; whoever reads a [`Config`] sees what is in effect.
+
+mod fields;
+mod global;
+mod scrape;
+mod units;
+mod yaml;
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::time::Duration;
+
+use system_stats_model::labels::Labels;
+
+pub use self::fields::Problem;
+use self::fields::{Place, Problems};
+pub use self::units::{format_duration, parse_duration};
+
+/// The largest file that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+
+/// What a configuration file says, defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What holds for everything.
+    pub global: Global,
+    /// The scrape jobs, in the order of the file; their names differ.
+    pub scrape_configs: Vec<ScrapeConfig>,
+}
+
+/// The section `global`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Global {
+    /// How often jobs are scraped that do not say it; above 0, 1 minute by default.
+    pub scrape_interval: Duration,
+    /// How long a scrape may take where the job does not say it; not above the interval.
+    pub scrape_timeout: Duration,
+    /// How often rules are evaluated; above 0, 1 minute by default.
+    pub evaluation_interval: Duration,
+    /// Labels that tell this server apart from others.
+    pub external_labels: Labels,
+    /// The limits of jobs that do not set their own.
+    pub limits: Limits,
+}
+
+/// One job: how to scrape, and what.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the switches of the file, by their names"
+)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScrapeConfig {
+    /// Its name, and the label `job` of its targets; not empty.
+    pub job_name: String,
+    /// Time between two scrapes of a target; above 0.
+    pub scrape_interval: Duration,
+    /// How long a scrape may take; above 0, at most the interval.
+    pub scrape_timeout: Duration,
+    /// The path of the metrics, `/metrics` by default.
+    pub metrics_path: String,
+    /// How to connect.
+    pub scheme: Scheme,
+    /// Query parameters; a name may have several values.
+    pub params: Vec<(String, Vec<String>)>,
+    /// Whether labels in the exposition win over those of the target.
+    pub honor_labels: bool,
+    /// Whether timestamps in the exposition are kept.
+    pub honor_timestamps: bool,
+    /// Whether series with timestamps of their own get staleness markers.
+    pub track_timestamps_staleness: bool,
+    /// Whether compressed answers are asked for.
+    pub enable_compression: bool,
+    /// Whether redirects are followed.
+    pub follow_redirects: bool,
+    /// The format to assume when an answer does not name one we know.
+    pub fallback_scrape_protocol: Option<ScrapeProtocol>,
+    /// What a scrape may hold at most.
+    pub limits: Limits,
+    /// The targets.
+    pub static_configs: Vec<StaticConfig>,
+}
+
+impl ScrapeConfig {
+    /// How many targets the job lists.
+    #[must_use]
+    pub fn target_count(&self) -> usize {
+        let groups = self.static_configs.iter();
+        groups.map(|group| group.targets.len()).sum()
+    }
+}
+
+/// What a scrape may hold at most. A scrape beyond a limit fails as a whole; 0 is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Samples.
+    pub sample_limit: u64,
+    /// Bytes of the body, decompressed.
+    pub body_size_limit: u64,
+    /// Labels of a sample, the target's included.
+    pub label_limit: u64,
+    /// Bytes of a label's name.
+    pub label_name_length_limit: u64,
+    /// Bytes of a label's value.
+    pub label_value_length_limit: u64,
+}
+
+/// Targets that share labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticConfig {
+    /// Addresses, `host:port` or `host`.
+    pub targets: Vec<String>,
+    /// Labels of each of them. `job`, `instance` and the likes of `__metrics_path__` may be among
+    /// them, and win over what the job says.
+    pub labels: Labels,
+}
+
+/// How to connect to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As it stands in a URL.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// Reads `http` or `https`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Http, Self::Https]
+            .into_iter()
+            .find(|scheme| scheme.as_str() == name)
+    }
+}
+
+/// An exposition format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScrapeProtocol {
+    /// Prometheus' text format, 0.0.4 or 1.0.0.
+    PrometheusText,
+    /// `OpenMetrics`, 0.0.1 or 1.0.0.
+    OpenMetricsText,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{file}: cannot be read: {source}")]
+    Read {
+        /// The file as it was named.
+        file: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is larger than any configuration.
+    #[error("{file}: larger than {} MiB, the most that is read", MAX_FILE_BYTES >> 20)]
+    TooLarge {
+        /// The file as it was named.
+        file: String,
+    },
+    /// What it says cannot be used; one line for each problem, at most 20.
+    #[error("{}", lines(.0))]
+    Invalid(
+        /// What is wrong, by line; at least one.
+        Vec<Problem>,
+    ),
+}
+
+fn lines(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    lines.join("\n")
+}
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// [`ConfigError`]; its text names file, line, place and remedy.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let file = path.display().to_string();
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?
+            .take(MAX_FILE_BYTES + 1)
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = match read() {
+        Ok(bytes) => bytes,
+        Err(source) => return Err(ConfigError::Read { file, source }),
+    };
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(ConfigError::TooLarge { file });
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => parse(text, &file),
+        Err(error) => {
+            let line = bytes[..error.valid_up_to()]
+                .split(|byte| *byte == b'\n')
+                .count();
+            let mut problems = Problems::new(&file);
+            problems.add(line, "", "not UTF-8; save the file as UTF-8 text");
+            Err(ConfigError::Invalid(problems.into_sorted()))
+        }
+    }
+}
+
+/// Reads a configuration; `file` is what messages call it.
+///
+/// # Errors
+/// [`ConfigError::Invalid`] with everything that is wrong.
+pub fn parse(text: &str, file: &str) -> Result<Config, ConfigError> {
+    let mut problems = Problems::new(file);
+    // Windows' editors put a byte order mark at the start.
+    let document = match yaml::parse(text.trim_start_matches('\u{feff}')) {
+        Ok(document) => document,
+        Err(error) => {
+            problems.add(error.line, "", error.reason);
+            return Err(ConfigError::Invalid(problems.into_sorted()));
+        }
+    };
+    let config = read_config(&Place::root(&document), &mut problems);
+    let found = problems.into_sorted();
+    match config {
+        Some(config) if found.is_empty() => Ok(config),
+        _ => Err(ConfigError::Invalid(found)),
+    }
+}
+
+/// Sections that Prometheus has and we do not.
+const UNSUPPORTED: [&str; 9] = [
+    "alerting",
+    "otlp",
+    "remote_read",
+    "remote_write",
+    "rule_files",
+    "runtime",
+    "scrape_config_files",
+    "storage",
+    "tracing",
+];
+
+fn read_config(root: &Place<'_>, problems: &mut Problems) -> Option<Config> {
+    let mut fields = root.fields(problems)?;
+    let global = match fields.take("global") {
+        Some(place) => global::read(&place, problems)?,
+        None => Global::default(),
+    };
+    let mut scrape_configs: Vec<ScrapeConfig> = Vec::new();
+    let jobs = fields.take("scrape_configs");
+    for place in jobs
+        .and_then(|jobs| jobs.list(problems))
+        .unwrap_or_default()
+    {
+        let Some(job) = scrape::read(&place, &global, problems) else {
+            continue;
+        };
+        if scrape_configs
+            .iter()
+            .any(|other| other.job_name == job.job_name)
+        {
+            let message = format!(
+                "a second job is named {:?}; job names must differ",
+                job.job_name
+            );
+            place.problem(problems, message);
+        }
+        scrape_configs.push(job);
+    }
+    fields.finish(&UNSUPPORTED, problems);
+    Some(Config {
+        global,
+        scrape_configs,
+    })
+}
+
+#[cfg(test)]
+mod tests;
