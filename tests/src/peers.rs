@@ -1,0 +1,185 @@
+//! Other people's programs that ours must get along with.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::folder::Folder;
+use crate::process::{self, Finished, Process};
+
+/// A program that must be there: the full suite fails without it, it never skips.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The environment variable that names another build of it.
+    variable: &'static str,
+    /// Where Debian puts it.
+    path: &'static str,
+    /// The Debian package.
+    package: &'static str,
+}
+
+/// The stock Prometheus server.
+pub const PROMETHEUS: Peer = Peer {
+    variable: "PROMETHEUS",
+    path: "/usr/bin/prometheus",
+    package: "prometheus",
+};
+/// Its checker of metrics and configuration.
+pub const PROMTOOL: Peer = Peer {
+    variable: "PROMTOOL",
+    path: "/usr/bin/promtool",
+    package: "prometheus",
+};
+/// The exporter everybody has.
+pub const NODE_EXPORTER: Peer = Peer {
+    variable: "NODE_EXPORTER",
+    path: "/usr/bin/prometheus-node-exporter",
+    package: "prometheus-node-exporter",
+};
+/// Python with psutil.
+pub const PYTHON: Peer = Peer {
+    variable: "PYTHON",
+    path: "/usr/bin/python3",
+    package: "python3-psutil",
+};
+/// The browser.
+pub const CHROMIUM: Peer = Peer {
+    variable: "CHROMIUM",
+    path: "/usr/bin/chromium",
+    package: "chromium",
+};
+/// What drives the browser.
+pub const CHROMEDRIVER: Peer = Peer {
+    variable: "CHROMEDRIVER",
+    path: "/usr/bin/chromedriver",
+    package: "chromium-driver",
+};
+
+impl Peer {
+    /// Where it is.
+    #[track_caller]
+    pub fn path(self) -> PathBuf {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "tests have no command line of their own"
+        )]
+        let chosen = std::env::var_os(self.variable);
+        let path = chosen.map_or_else(|| PathBuf::from(self.path), PathBuf::from);
+        assert!(
+            fs::exists(&path).unwrap_or(false),
+            "{} is not there: install the Debian package {} (tests/run does), or set {}",
+            path.display(),
+            self.package,
+            self.variable,
+        );
+        path
+    }
+
+    /// A command of it.
+    #[track_caller]
+    pub fn command(self) -> Command {
+        Command::new(self.path())
+    }
+}
+
+/// A running stock Prometheus.
+#[derive(Debug)]
+pub struct Prometheus {
+    /// Where it answers.
+    pub address: SocketAddr,
+    _process: Process,
+    _folder: Folder,
+}
+
+impl Prometheus {
+    /// Starts it with this configuration and an empty database.
+    #[track_caller]
+    pub fn start(configuration: &str) -> Prometheus {
+        let folder = Folder::new();
+        let file = folder.write("prometheus.yml", configuration);
+        let mut command = PROMETHEUS.command();
+        command
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                folder.path().join("data").display()
+            ))
+            .arg("--web.listen-address=127.0.0.1:0")
+            .current_dir(folder.path());
+        let mut process = Process::start("prometheus", &mut command);
+        let address = process.wait_for("its address", bound_address);
+        process.wait_for("being ready", |line| {
+            line.contains("ready to receive").then_some(())
+        });
+        Prometheus {
+            address,
+            _process: process,
+            _folder: folder,
+        }
+    }
+}
+
+/// A running `node_exporter`.
+#[derive(Debug)]
+pub struct NodeExporter {
+    /// Where it answers.
+    pub address: SocketAddr,
+    _process: Process,
+}
+
+impl NodeExporter {
+    /// Starts it with these flags.
+    #[track_caller]
+    pub fn start(arguments: &[&str]) -> NodeExporter {
+        let mut command = NODE_EXPORTER.command();
+        command
+            .arg("--web.listen-address=127.0.0.1:0")
+            .args(arguments);
+        let mut process = Process::start("node_exporter", &mut command);
+        let address = process.wait_for("its address", bound_address);
+        NodeExporter {
+            address,
+            _process: process,
+        }
+    }
+}
+
+/// Runs a Python script of `tests/data` with arguments.
+#[track_caller]
+pub fn python(script: &str, arguments: &[&str]) -> Finished {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("data")
+        .join(script);
+    process::run(PYTHON.command().arg("-I").arg(path).args(arguments))
+}
+
+/// The first loopback address with a real port in a line of a log.
+pub fn bound_address(line: &str) -> Option<SocketAddr> {
+    let at = line.find("127.0.0.1:")?;
+    let rest = &line[at..];
+    let digits = "127.0.0.1:".len();
+    let end = rest[digits..].find(|c: char| !c.is_ascii_digit());
+    let address: SocketAddr = rest[..end.map_or(rest.len(), |end| digits + end)]
+        .parse()
+        .ok()?;
+    (address.port() != 0).then_some(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_found_in_log_lines() {
+        let port = |line: &str| bound_address(line).map(|address| address.port());
+        assert_eq!(
+            port("msg=\"Listening on\" address=127.0.0.1:4010"),
+            Some(4010)
+        );
+        assert_eq!(port("open http://127.0.0.1:8000/dashboard"), Some(8000));
+        assert_eq!(port("address=127.0.0.1:0"), None);
+        assert_eq!(port("address=127.0.0.1:99999"), None);
+        assert_eq!(port("nothing"), None);
+    }
+}
