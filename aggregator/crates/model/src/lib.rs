@@ -6,10 +6,12 @@
 //! * [`labels`] - a label set as one compact, comparable, cheaply cloned string
 //! * [`sample`] - timestamps, values, the staleness marker
 //! * [`matcher`] - label matchers as PromQL has them
+//! * [`exposition`] - the exposition formats, read
 //! * [`append`] - the write seam, [`Appender`](append::Appender)
 //! * [`source`] - the read seam, [`SeriesSource`](source::SeriesSource)
 
 pub mod append;
+pub mod exposition;
 pub mod labels;
 pub mod matcher;
 pub mod sample;
