@@ -20,6 +20,8 @@
 #[cfg(feature = "full")]
 pub mod browser;
 #[cfg(feature = "full")]
+pub mod exposition;
+#[cfg(feature = "full")]
 pub mod folder;
 #[cfg(feature = "full")]
 pub mod http;

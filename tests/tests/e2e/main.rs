@@ -7,4 +7,8 @@
     reason = "tests"
 )]
 
+mod beside_node_exporter;
 mod harness;
+mod metrics;
+mod procfs;
+mod system;
