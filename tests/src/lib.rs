@@ -32,6 +32,8 @@ pub mod process;
 #[cfg(feature = "full")]
 pub mod programs;
 #[cfg(feature = "full")]
+pub mod random;
+#[cfg(feature = "full")]
 pub mod server;
 #[cfg(feature = "full")]
 pub mod wait;

@@ -176,6 +176,21 @@ impl Aggregator {
     }
 }
 
+/// A configuration that scrapes nothing.
+pub const NO_TARGETS: &str = "scrape_configs: []\n";
+
+/// A configuration that scrapes each of these every second, as a job of its own.
+pub fn scraping(targets: &[(&str, SocketAddr)]) -> String {
+    let head = "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n";
+    targets
+        .iter()
+        .fold(head.to_owned(), |mut text, (name, address)| {
+            let targets = format!("    static_configs:\n      - targets: ['{address}']\n");
+            text.extend(["  - job_name: ", name, "\n", &targets]);
+            text
+        })
+}
+
 /// The path of the repository's own `prometheus.yml`.
 pub fn shipped_configuration() -> PathBuf {
     folder::repository().join("prometheus.yml")

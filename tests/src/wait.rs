@@ -1,7 +1,7 @@
 //! Waiting for something that can be observed, never for a time to pass.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long between two looks.
 const STEP: Duration = Duration::from_millis(25);
@@ -31,4 +31,16 @@ pub fn until<T, E: std::fmt::Debug>(
 #[track_caller]
 pub fn until_some<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
     until(what, limit, || probe().ok_or(()))
+}
+
+/// The wall clock in whole seconds since 1970.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests see the same clock as the programs they start"
+)]
+pub fn epoch_seconds() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("this is after 1970");
+    since.as_secs().cast_signed()
 }

@@ -8,7 +8,15 @@
 )]
 
 mod beside_node_exporter;
+mod configuration;
+mod contract_a;
+mod defaults;
+mod durability;
 mod harness;
+mod hostile;
 mod metrics;
+mod page;
 mod procfs;
+mod pushes;
+mod stopping;
 mod system;

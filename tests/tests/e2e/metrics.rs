@@ -9,7 +9,7 @@ use std::time::Duration;
 use e2e::exposition;
 use e2e::http::{self, Request};
 use e2e::peers::{PROMTOOL, Prometheus};
-use e2e::programs::Exporter;
+use e2e::programs::{Exporter, scraping};
 use e2e::server::Server;
 use e2e::wait;
 use serde_json::Value;
@@ -133,14 +133,11 @@ fn stock_prometheus_scrapes_both_formats() {
     let exporter = Exporter::start(&[]);
     let (open_metrics, open_metrics_kinds) = recording_proxy(exporter.address, None);
     let (text, text_kinds) = recording_proxy(exporter.address, Some("text/plain;version=0.0.4"));
-    let job = |name: &str, address: SocketAddr| {
-        format!("  - job_name: {name}\n    static_configs: [{{targets: ['{address}']}}]\n")
-    };
-    let prometheus = Prometheus::start(&format!(
-        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n{}{}",
-        job("openmetrics", open_metrics.address()),
-        job("text", text.address()),
-    ));
+    let targets = [
+        ("openmetrics", open_metrics.address()),
+        ("text", text.address()),
+    ];
+    let prometheus = Prometheus::start(&scraping(&targets));
     let ask = |query: &str| -> Vec<(String, String)> {
         let path = format!("/api/v1/query?query={}", http::percent(query));
         let answer = http::get_json(prometheus.address, &path);

@@ -1,0 +1,246 @@
+//! Killed at any instant, nothing acknowledged is lost, and nothing is there that nobody sent.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread;
+use std::time::Duration;
+
+use e2e::folder::Folder;
+use e2e::http::Request;
+use e2e::peers::bound_address;
+use e2e::process::Process;
+use e2e::programs::{Aggregator, scraping};
+use e2e::random::Random;
+use e2e::server::Server;
+use e2e::wait;
+
+/// What was sent: CPU percentages as bits by host and timestamp.
+type Sent = BTreeMap<(String, i64), u64>;
+
+/// A target that says another random CPU percentage each time, and remembers which it said.
+fn random_target(seed: u64) -> (Server, Arc<Mutex<Vec<u64>>>) {
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&said);
+    let random = Mutex::new(Random::new(seed));
+    let server = Server::start(move |_, stream, _| {
+        let percent = random.lock().unwrap().percent();
+        kept.lock().unwrap().push(percent.to_bits());
+        let body =
+            format!("# TYPE system_cpu_usage_percent gauge\nsystem_cpu_usage_percent {percent}\n");
+        let _ = write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+    });
+    (server, said)
+}
+
+/// The text of a reading: written by hand so that every digit of the percentage is the test's own.
+fn body(host: &str, timestamp: i64, percent: f64) -> String {
+    format!(
+        "{{\"hostname\":\"{host}\",\"cpu\":{percent:?},\"ram\":1,\"disk\":2,\"timestamp\":{timestamp}}}"
+    )
+}
+
+/// All readings of `/data` as bits. Read by hand: JSON libraries may round the last digit.
+fn stored(address: SocketAddr) -> Sent {
+    let text = Request::get("/data").send(address).text();
+    let mut found = Sent::new();
+    for row in text.split('{').filter(|row| row.contains("\"timestamp\"")) {
+        let field = |name: &str| {
+            let at = row
+                .find(&format!("\"{name}\":"))
+                .expect("every key is there");
+            let rest = &row[at + name.len() + 3..];
+            rest[..rest.find([',', '}']).expect("an end")]
+                .trim()
+                .to_owned()
+        };
+        let host = field("hostname").trim_matches('"').to_owned();
+        let cpu: f64 = field("cpu").parse().expect("a number");
+        let earlier = found.insert((host, field("timestamp").parse().unwrap()), cpu.to_bits());
+        assert_eq!(earlier, None, "a reading is there twice: {row}");
+    }
+    found
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let (target, _) = random_target(1);
+    let folder = Folder::new();
+    let mut first = Aggregator::start(&folder, &scraping(&[("random", target.address())]));
+    let host = target.address().to_string();
+    let scraped = wait::until_some("readings of the target", Duration::from_secs(15), || {
+        let mut rows = stored(first.address);
+        rows.retain(|(name, _), _| *name == host);
+        (rows.len() >= 3).then_some(rows)
+    });
+    let now = wait::epoch_seconds();
+    let percent = Random::new(2).percent();
+    let mut push = Request::new("POST", "/metrics").header("Content-Type", "application/json");
+    push = push.body(body("pi", now, percent));
+    assert_eq!(push.send(first.address).status, 200);
+    first.process.kill();
+
+    let second = Aggregator::resume(&folder, &[]);
+    let rows = stored(second.address);
+    assert_eq!(rows.get(&("pi".to_owned(), now)), Some(&percent.to_bits()));
+    // Batches are committed in order: the scrapes that came before the push are there too.
+    for (key, bits) in &scraped {
+        assert_eq!(rows.get(key), Some(bits), "{key:?}");
+    }
+    let hosts = second.get("/hosts");
+    let pi = hosts["hosts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|h| h["hostname"] == "pi")
+        .unwrap();
+    assert_eq!(pi["metric_count"], 1);
+}
+
+/// What pushers and the killer share.
+#[derive(Default)]
+struct Stage {
+    /// Where the aggregator answers, while it does.
+    address: RwLock<Option<SocketAddr>>,
+    is_over: AtomicBool,
+}
+
+/// A pusher's books: all it sent, and what of it was acknowledged.
+#[derive(Default)]
+struct Books {
+    sent: Sent,
+    acknowledged: Sent,
+}
+
+/// Pushes without a pause into whatever runs, until it is over.
+fn push_all_the_time(stage: &Stage, name: &str, seed: u64) -> Books {
+    let mut random = Random::new(seed);
+    let mut books = Books::default();
+    // In order from ten minutes ago; a new host before the clock is reached.
+    let start = wait::epoch_seconds() - 600;
+    let mut count = 0;
+    while !stage.is_over.load(Ordering::SeqCst) {
+        let Some(address) = *stage.address.read().unwrap() else {
+            thread::sleep(Duration::from_millis(2));
+            continue;
+        };
+        let host = format!("{name}-{}", count / 500);
+        let timestamp = start + count % 500;
+        let percent = random.percent();
+        let key = (host.clone(), timestamp);
+        books.sent.insert(key.clone(), percent.to_bits());
+        let request = Request::new("POST", "/metrics")
+            .header("Content-Type", "application/json")
+            .body(body(&host, timestamp, percent));
+        // Anything but a 200: it may or may not be there.
+        if request
+            .try_send(address)
+            .is_ok_and(|answer| answer.status == 200)
+        {
+            books.acknowledged.insert(key, percent.to_bits());
+        }
+        count += 1;
+    }
+    books
+}
+
+/// One life: starts on what the last one left, and is killed at a random instant.
+fn live_and_die(folder: &Folder, stage: &Stage, random: &mut Random, dies_early: bool) {
+    let mut process = Process::start(
+        "system-stats-aggregator",
+        &mut Aggregator::command(folder.path()),
+    );
+    let is_page = |line: &str| {
+        line.contains("http://")
+            .then(|| bound_address(line))
+            .flatten()
+    };
+    // The instant of the kill is what is random here; nothing is waited for.
+    if dies_early {
+        thread::sleep(Duration::from_millis(random.below(250)));
+    } else {
+        let address = process.wait_for("the line with its address", is_page);
+        *stage.address.write().unwrap() = Some(address);
+        thread::sleep(Duration::from_millis(random.below(700)));
+    }
+    process.kill();
+    *stage.address.write().unwrap() = None;
+}
+
+#[test]
+fn fifty_kills_lose_nothing_that_was_acknowledged() {
+    const KILLS: usize = 50;
+    const SEED: u64 = 20_261_120;
+    let (target, said) = random_target(SEED);
+    let folder = Folder::new();
+    folder.write("prometheus.yml", scraping(&[("random", target.address())]));
+    let stage = Arc::new(Stage::default());
+    let pushers: Vec<_> = (0..4)
+        .map(|number| {
+            let stage = Arc::clone(&stage);
+            let name = format!("host{number}");
+            thread::spawn(move || push_all_the_time(&stage, &name, SEED + number))
+        })
+        .collect();
+    let mut random = Random::new(SEED);
+    for life in 0..KILLS {
+        live_and_die(&folder, &stage, &mut random, life % 5 == 4);
+    }
+    stage.is_over.store(true, Ordering::SeqCst);
+    let mut books = Books::default();
+    for pusher in pushers {
+        let one = pusher.join().unwrap();
+        books.sent.extend(one.sent);
+        books.acknowledged.extend(one.acknowledged);
+    }
+    let acknowledged = books.acknowledged.len();
+    assert!(acknowledged > KILLS, "only {acknowledged} pushes in all");
+
+    let survivor = Aggregator::resume(&folder, &[]);
+    let rows = stored(survivor.address);
+    let lost: Vec<_> = books
+        .acknowledged
+        .iter()
+        .filter(|(key, bits)| rows.get(*key) != Some(*bits))
+        .collect();
+    assert!(
+        lost.is_empty(),
+        "{} of {acknowledged} lost: {lost:?}",
+        lost.len()
+    );
+    let scraped_host = target.address().to_string();
+    let said = said.lock().unwrap().clone();
+    let mut scraped = 0;
+    for (key, bits) in &rows {
+        if key.0 == scraped_host {
+            scraped += 1;
+            assert!(said.contains(bits), "{key:?}: {bits:x} was never said");
+        } else {
+            assert_eq!(books.sent.get(key), Some(bits), "{key:?}");
+        }
+    }
+    assert!(scraped > 0, "no scrape survived");
+    let sent = books.sent.len();
+    eprintln!(
+        "{acknowledged} of {sent} pushes acknowledged, {} rows, {scraped} scraped",
+        rows.len()
+    );
+    // Counts are kept, not scanned; they must agree with the rows all the same.
+    let hosts = survivor.get("/hosts");
+    let pushed = hosts["hosts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|h| h["hostname"] != scraped_host);
+    let counted: u64 = pushed
+        .map(|host| host["metric_count"].as_u64().unwrap())
+        .sum();
+    assert_eq!(counted, (rows.len() - scraped) as u64);
+}

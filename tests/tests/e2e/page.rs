@@ -1,0 +1,128 @@
+//! The dashboard in a real browser.
+
+use std::time::Duration;
+
+use e2e::browser::Browser;
+use e2e::folder::Folder;
+use e2e::programs::{Aggregator, Exporter, NO_TARGETS, scraping};
+use e2e::{http, wait};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Whether some canvas has pixels in colour: lines of series, not only grey axes and grid.
+const HAS_COLOURED_LINES: &str = "
+    return [...document.querySelectorAll('canvas')].some((canvas) => {
+        if (!canvas.width || !canvas.height) return false;
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        let coloured = 0;
+        for (let i = 0; i < data.length; i += 4) {
+            const [r, g, b, a] = data.slice(i, i + 4);
+            if (a > 100 && Math.max(r, g, b) - Math.min(r, g, b) > 60) coloured += 1;
+        }
+        return coloured > 50;
+    });";
+
+#[test]
+fn the_hosts_row_and_its_chart_are_there() {
+    let exporter = Exporter::start(&[]);
+    let system = http::get_json(exporter.address, "/system");
+    let name = system["system"]["hostname"].as_str().unwrap().to_owned();
+    let folder = Folder::new();
+    let configuration = scraping(&[("node", exporter.address)]);
+    let aggregator = Aggregator::start(&folder, &configuration);
+    // A line needs two points.
+    wait::until_some("readings", PATIENCE, || {
+        let hosts = aggregator.get("/hosts");
+        (hosts["hosts"][0]["metric_count"].as_u64() >= Some(3)).then_some(())
+    });
+
+    let browser = Browser::start();
+    let origin = format!("http://{}/", aggregator.address);
+    browser.open(&format!("{origin}dashboard"));
+    let row = format!(
+        "return [...document.querySelectorAll('tr')].map((row) => row.innerText)\
+         .find((text) => text.includes({}))",
+        serde_json::Value::from(name.as_str())
+    );
+    let text = browser.wait_for("the host's row", PATIENCE, &row);
+    assert!(
+        text.as_str().unwrap().contains('%'),
+        "a row with numbers: {text}"
+    );
+    browser.wait_for("a line in a chart", PATIENCE, HAS_COLOURED_LINES);
+    browser.screenshot("dashboard.png");
+    assert_clean(&browser, &origin);
+
+    // The host's own page, by the link in its row.
+    let link = "const link = document.querySelector('tr[data-host] a'); link.click(); return true";
+    browser.wait_for("the link to the host", PATIENCE, link);
+    let heading = "return document.querySelector('h1')?.innerText";
+    wait::until("the host's page", PATIENCE, || {
+        let heading = browser.run(heading);
+        let is_there = heading.as_str().is_some_and(|text| text.contains(&name));
+        if is_there { Ok(()) } else { Err(heading) }
+    });
+    browser.wait_for("a line in its chart", PATIENCE, HAS_COLOURED_LINES);
+    browser.screenshot("host.png");
+    assert_clean(&browser, &origin);
+}
+
+#[test]
+fn an_empty_dashboard_says_what_to_do() {
+    let folder = Folder::new();
+    let aggregator = Aggregator::start(&folder, NO_TARGETS);
+    let browser = Browser::start();
+    let origin = format!("http://{}/", aggregator.address);
+    browser.open(&format!("{origin}dashboard"));
+    let text = browser.wait_for("the page", PATIENCE, "return document.body.innerText");
+    assert!(
+        text.as_str().unwrap().contains("system-stats-exporter"),
+        "{text}"
+    );
+    browser.screenshot("dashboard-empty.png");
+    assert_clean(&browser, &origin);
+}
+
+/// A host's name comes from outside and stays text.
+#[test]
+fn a_hostile_host_name_is_only_text() {
+    let folder = Folder::new();
+    let aggregator = Aggregator::start(&folder, NO_TARGETS);
+    let name = "<img src=x onerror=\"console.error('run')\"><b>\u{202e}\"'&";
+    let now = wait::epoch_seconds();
+    for second in 0..3 {
+        let reading = serde_json::json!({
+            "hostname": name, "cpu": 10 * second, "ram": 50, "disk": 5, "timestamp": now - second,
+        });
+        assert_eq!(aggregator.push(&reading).status, 200);
+    }
+    let browser = Browser::start();
+    let origin = format!("http://{}/", aggregator.address);
+    browser.open(&format!("{origin}dashboard"));
+    let rows = "return document.querySelectorAll('tr[data-host]').length === 1";
+    browser.wait_for("the row", PATIENCE, rows);
+    let shown = browser.run("return document.querySelector('tr[data-host]').dataset.host");
+    assert_eq!(shown, name);
+    browser.wait_for("a line in its chart", PATIENCE, HAS_COLOURED_LINES);
+    assert_eq!(
+        browser.run("return document.querySelectorAll('main img').length"),
+        0
+    );
+    assert_clean(&browser, &origin);
+}
+
+#[track_caller]
+fn assert_clean(browser: &Browser, origin: &str) {
+    let console = browser.console();
+    assert!(console.is_empty(), "console: {console:#?}");
+    let requests = browser.requests();
+    assert!(
+        requests.iter().any(|url| url.starts_with(origin)),
+        "{requests:?}"
+    );
+    let foreign: Vec<&String> = requests
+        .iter()
+        .filter(|url| !url.starts_with(origin) && !url.starts_with("data:"))
+        .collect();
+    assert!(foreign.is_empty(), "requests to other origins: {foreign:?}");
+}
