@@ -5,13 +5,36 @@
 //! `system-stats-exporter` is a command line around [`serve`]; whoever wants an exporter inside
 //! another process calls [`serve`] with a [`Config`] on a tokio runtime of any flavour.
 //!
+//! From the bottom up:
+//! - `config`: what to look at; `clock`: the time of day
+//! - `files`, `kernel`, `netlink`, `hwmon`, `mounts`, `statfs`, `processes`, `adjtimex`: what
+//!   the kernel says, read and parsed
+//! - `sampler`, `host`: the readings of one scrape, and the history that rates need
+//! - `family`, `collect`, `system`: what is exposed of it
+//! - `runner`: the collecting thread and its watchdog
+//! - `encode`: the formats; `server`: the routes, and the only place that knows axum
 //! - `cli`, `telemetry`: the program's command line and log
-//! - `server`: the routes; the only place that knows axum
 
+mod adjtimex;
+mod build_info;
 pub mod cli;
 mod clock;
+mod collect;
 mod config;
+mod encode;
+mod family;
+mod files;
+mod host;
+mod hwmon;
+mod kernel;
+mod mounts;
+mod netlink;
+mod processes;
+mod runner;
+mod sampler;
 mod server;
+mod statfs;
+mod system;
 pub mod telemetry;
 
 pub use config::{Config, Roots};

@@ -1,21 +1,36 @@
 //! The HTTP side: one list of routes, small handlers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::build_info;
 use crate::config::Config;
+use crate::encode::Format;
+use crate::runner::{Busy, Runner};
+use crate::sampler::FIRST_INTERVAL;
 
 /// How long open requests may take to finish after the exporter was told to stop.
 const DRAIN: Duration = Duration::from_secs(3);
+/// What a scraper's patience is shortened by, so that the answer still arrives.
+const ON_THE_WAY: Duration = Duration::from_millis(500);
+const JSON: &str = "application/json";
+const SCRAPE_TIMEOUT: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
 
 /// Why an exporter could not serve, or could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// The collecting thread could not be started.
+    #[error("cannot start the collecting thread")]
+    Thread(#[source] std::io::Error),
     /// The listener broke.
     #[error("cannot accept connections")]
     Accept(#[source] std::io::Error),
@@ -23,6 +38,9 @@ pub enum ServeError {
 
 /// Answers requests on one listener until `cancel` is cancelled, then lets open requests finish
 /// for a few seconds. Runs on any tokio runtime with time and I/O enabled.
+///
+/// The first quarter of a second is spent on the first interval that rates are made of:
+/// connections are accepted after it.
 pub async fn serve(
     config: Config,
     listener: TcpListener,
@@ -37,9 +55,16 @@ pub async fn serve_all(
     listeners: Vec<TcpListener>,
     cancel: CancellationToken,
 ) -> Result<(), ServeError> {
-    let _ = config;
-    let router = router();
+    let runner = Arc::new(Runner::start(config).map_err(ServeError::Thread)?);
+    tokio::select! {
+        () = tokio::time::sleep(FIRST_INTERVAL) => {}
+        () = cancel.cancelled() => return Ok(()),
+    }
     let tasks = TaskTracker::new();
+    let router = router(App {
+        runner,
+        tasks: tasks.clone(),
+    });
     let mut servers = Vec::new();
     for listener in listeners {
         let stop = cancel.clone().cancelled_owned();
@@ -64,13 +89,77 @@ pub async fn serve_all(
     Ok(())
 }
 
-fn router() -> Router {
-    Router::new().route("/health", get(health))
+#[derive(Clone)]
+struct App {
+    runner: Arc<Runner>,
+    tasks: TaskTracker,
 }
 
-async fn health() -> ([(axum::http::HeaderName, &'static str); 1], &'static str) {
+fn router(app: App) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/system", get(system))
+        .route("/metrics", get(metrics))
+        .with_state(app)
+}
+
+async fn health() -> Response {
+    ([(header::CONTENT_TYPE, JSON)], r#"{"status":"ok"}"#).into_response()
+}
+
+async fn system(State(app): State<App>) -> Response {
+    match app.runner.system(&app.tasks).await {
+        Ok(stats) => axum::Json(stats).into_response(),
+        Err(busy) => too_busy(&busy),
+    }
+}
+
+async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
+    let patience = patience(&headers);
+    let mut families = match app.runner.metrics(&app.tasks, patience).await {
+        Ok(families) => families,
+        Err(busy) => return too_busy(&busy),
+    };
+    build_info::describe(&mut families);
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    let format = Format::for_accept(accept);
     (
-        [(axum::http::header::CONTENT_TYPE, "application/json")],
-        r#"{"status":"ok"}"#,
+        [(header::CONTENT_TYPE, format.content_type())],
+        format.encode(&families),
     )
+        .into_response()
+}
+
+/// How long the scraper waits, as Prometheus says it.
+fn patience(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(SCRAPE_TIMEOUT)?.to_str().ok()?;
+    let seconds = text.trim().parse::<f64>().ok()?;
+    let patience = Duration::try_from_secs_f64(seconds).ok()?;
+    Some(patience.saturating_sub(ON_THE_WAY).max(patience / 2))
+}
+
+fn too_busy(busy: &Busy) -> Response {
+    let body = serde_json::json!({ "error": busy.to_string() });
+    (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scraper_is_answered_before_it_gives_up() {
+        let of = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(SCRAPE_TIMEOUT, text.parse().unwrap());
+            patience(&headers)
+        };
+        assert_eq!(of("10"), Some(Duration::from_millis(9_500)));
+        assert_eq!(of("0.4"), Some(Duration::from_millis(200)));
+        assert_eq!(of("-1"), None);
+        assert_eq!(of("soon"), None);
+        assert_eq!(of("1e300"), None);
+    }
 }

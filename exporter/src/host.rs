@@ -1,0 +1,291 @@
+//! One host as seen during one scrape: every file is read and parsed at most once, so that all
+//! who ask - collectors and `/system` - speak of the same numbers.
+
+use std::cell::OnceCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::adjtimex;
+use crate::clock;
+use crate::config::Config;
+use crate::files::{Files, ReadError};
+use crate::hwmon::{self, Chip};
+use crate::kernel::diskstats::{self, DiskStats};
+use crate::kernel::meminfo::MemInfo;
+use crate::kernel::net_dev::{self, LinkStats};
+use crate::kernel::stat::Stat;
+use crate::mounts::{self, Filesystem};
+use crate::netlink::{Ipv4, Link, Netlink};
+use crate::processes::{self, ProcessTable};
+use crate::sampler::{History, Reading};
+use crate::statfs::{Asker, Unanswered, Usage};
+
+/// How old the process table may be for a scrape, which comes often. `/system` gets a new one.
+const PROCESS_TABLE_AGE: Duration = Duration::from_secs(1);
+
+/// What a scrape reads from.
+pub(crate) struct Host {
+    pub(crate) config: Arc<Config>,
+    pub(crate) files: Files,
+    asker: Asker,
+    /// `None` when the roots show another machine than the one this runs on.
+    netlink: Option<Netlink>,
+    history: Arc<Mutex<History>>,
+    clock: fn() -> SystemTime,
+    processes: Option<(Instant, Rc<ProcessTable>)>,
+    read: Memo,
+}
+
+/// What has been read since the scrape began.
+#[derive(Default)]
+struct Memo {
+    stat: OnceCell<Result<Rc<Stat>, ReadError>>,
+    meminfo: OnceCell<Result<Rc<MemInfo>, ReadError>>,
+    disks: OnceCell<Result<Rc<Vec<DiskStats>>, ReadError>>,
+    links: OnceCell<Result<Rc<Vec<LinkStats>>, ReadError>>,
+    netlink: OnceCell<Option<Rc<Vec<Link>>>>,
+    filesystems: OnceCell<Result<Rc<Vec<Filesystem>>, ReadError>>,
+    chips: OnceCell<Result<Rc<Vec<Chip>>, ReadError>>,
+    reading: OnceCell<Rc<Reading>>,
+}
+
+/// Reads once: from the memo if it is there, else by the expression.
+macro_rules! once {
+    ($self:ident . $slot:ident, $read:expr) => {{
+        if let Some(known) = $self.read.$slot.get() {
+            return known.clone();
+        }
+        let value = $read.map(Rc::new);
+        $self.read.$slot.get_or_init(|| value).clone()
+    }};
+}
+
+impl Host {
+    pub(crate) fn new(config: Arc<Config>, history: Arc<Mutex<History>>) -> Self {
+        Self {
+            files: Files::new(config.roots.clone()),
+            netlink: is_live(&config.roots.procfs).then(Netlink::default),
+            config,
+            asker: Asker::new(),
+            history,
+            clock: clock::now,
+            processes: None,
+            read: Memo::default(),
+        }
+    }
+
+    /// Forgets what was read: a new scrape begins.
+    pub(crate) fn begin(&mut self) {
+        self.read = Memo::default();
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        (self.clock)()
+    }
+
+    pub(crate) fn stat(&mut self) -> Result<Rc<Stat>, ReadError> {
+        once!(
+            self.stat,
+            self.files.proc("stat").map(|text| Stat::parse(&text))
+        )
+    }
+
+    pub(crate) fn meminfo(&mut self) -> Result<Rc<MemInfo>, ReadError> {
+        once!(
+            self.meminfo,
+            self.files.proc("meminfo").map(|text| MemInfo::parse(&text))
+        )
+    }
+
+    pub(crate) fn disks(&mut self) -> Result<Rc<Vec<DiskStats>>, ReadError> {
+        once!(
+            self.disks,
+            self.files
+                .proc("diskstats")
+                .map(|text| diskstats::parse(&text))
+        )
+    }
+
+    pub(crate) fn links(&mut self) -> Result<Rc<Vec<LinkStats>>, ReadError> {
+        once!(self.links, self.read_links())
+    }
+
+    fn read_links(&mut self) -> Result<Vec<LinkStats>, ReadError> {
+        if let Some(links) = self.netlink() {
+            return Ok(links.iter().map(|link| link.stats.clone()).collect());
+        }
+        self.files.proc("net/dev").map(|text| net_dev::parse(&text))
+    }
+
+    /// All interfaces with their attributes; `None` if the kernel cannot be asked.
+    pub(crate) fn netlink(&mut self) -> Option<Rc<Vec<Link>>> {
+        if let Some(known) = self.read.netlink.get() {
+            return known.clone();
+        }
+        let links = self
+            .netlink
+            .as_mut()
+            .and_then(|netlink| netlink.links().ok());
+        self.read.netlink.get_or_init(|| links.map(Rc::new)).clone()
+    }
+
+    /// The first IPv4 address of an interface.
+    pub(crate) fn ipv4_of(&mut self, interface: &str) -> Option<Ipv4> {
+        let links = self.netlink()?;
+        let link = links.iter().find(|link| link.stats.name == interface)?;
+        let addresses = self.netlink.as_mut()?.ipv4().ok()?;
+        addresses
+            .into_iter()
+            .find(|address| address.link == link.index)
+    }
+
+    /// The names of the running kernel, or of the one that the roots show.
+    pub(crate) fn uname(&mut self) -> Uname {
+        if self.is_live() {
+            return Uname::of_this_host();
+        }
+        let mut word = |file: &str| {
+            let text = self.files.proc_once(&format!("sys/kernel/{file}"));
+            text.map(|text| text.trim().to_owned()).unwrap_or_default()
+        };
+        Uname {
+            sysname: word("ostype"),
+            release: word("osrelease"),
+            version: word("version"),
+            machine: word("arch"),
+            nodename: word("hostname"),
+            domainname: word("domainname"),
+        }
+    }
+
+    /// How far the clock is off in seconds, as far as the kernel knows.
+    pub(crate) fn clock_offset(&self) -> Option<f64> {
+        if !self.is_live() {
+            return None;
+        }
+        Some(adjtimex::read().ok()?.offset_seconds)
+    }
+
+    /// Whether the roots show the machine that this runs on, so that system calls tell the same.
+    pub(crate) fn is_live(&self) -> bool {
+        self.netlink.is_some()
+    }
+
+    /// The mounted file systems that hold data, with their sizes.
+    pub(crate) fn filesystems(&mut self) -> Result<Rc<Vec<Filesystem>>, ReadError> {
+        once!(
+            self.filesystems,
+            mounts::read(&mut self.files, &mut self.asker)
+        )
+    }
+
+    pub(crate) fn chips(&mut self) -> Result<Rc<Vec<Chip>>, ReadError> {
+        once!(self.chips, hwmon::read(&mut self.files))
+    }
+
+    /// The size of the file system that holds a path of the host.
+    pub(crate) fn usage(&mut self, path: &Path) -> Result<Usage, Unanswered> {
+        let path = mounts::below(&self.files.roots().rootfs, path);
+        self.asker.usage(&path)
+    }
+
+    /// All processes, as they were at most a second ago.
+    pub(crate) fn recent_processes(&mut self) -> Option<Rc<ProcessTable>> {
+        match &self.processes {
+            Some((at, table)) if at.elapsed() < PROCESS_TABLE_AGE => Some(Rc::clone(table)),
+            _ => self.processes(),
+        }
+    }
+
+    /// All processes, as they are now.
+    pub(crate) fn processes(&mut self) -> Option<Rc<ProcessTable>> {
+        let table = Rc::new(processes::read(&mut self.files).ok()?);
+        self.processes = Some((Instant::now(), Rc::clone(&table)));
+        Some(table)
+    }
+
+    /// The counters that rates are made of.
+    pub(crate) fn reading(&mut self) -> Rc<Reading> {
+        if let Some(known) = self.read.reading.get() {
+            return Rc::clone(known);
+        }
+        let cpu = self.stat().ok().and_then(|stat| stat.total);
+        let whole_disks = self.whole_disks();
+        let sum =
+            |get: fn(&DiskStats) -> u64| whole_disks.iter().map(get).fold(0, u64::saturating_add);
+        let disk = (!whole_disks.is_empty())
+            .then(|| (sum(DiskStats::read_bytes), sum(DiskStats::written_bytes)));
+        let links = self.links().unwrap_or_default();
+        let reading = Reading {
+            at: Instant::now(),
+            cpu,
+            disk,
+            links: links
+                .iter()
+                .map(|link| (link.name.clone(), link.receive.bytes, link.transmit.bytes))
+                .collect(),
+        };
+        Rc::clone(self.read.reading.get_or_init(|| Rc::new(reading)))
+    }
+
+    /// The statistics of whole disks, without their partitions: what `/sys/block` names.
+    pub(crate) fn whole_disks(&mut self) -> Vec<DiskStats> {
+        let Ok(disks) = self.disks() else {
+            return Vec::new();
+        };
+        let whole = |disk: &&DiskStats| {
+            // A slash in a device's name is an exclamation mark in sysfs.
+            let name = disk.device.replace('/', "!");
+            self.files.sys_exists(&format!("block/{name}"))
+        };
+        disks.iter().filter(whole).cloned().collect()
+    }
+
+    /// Keeps the current reading for rates to come.
+    pub(crate) fn sample(&mut self) {
+        self.begin();
+        let reading = self.reading();
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.push(Reading::clone(&reading));
+    }
+
+    /// Asks the history with the current reading.
+    pub(crate) fn rates<T>(&mut self, ask: impl FnOnce(&History, &Reading) -> T) -> T {
+        let reading = self.reading();
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        ask(&history, &reading)
+    }
+}
+
+/// The names that `uname(2)` has for the kernel and its host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Uname {
+    pub(crate) sysname: String,
+    pub(crate) release: String,
+    pub(crate) version: String,
+    pub(crate) machine: String,
+    pub(crate) nodename: String,
+    pub(crate) domainname: String,
+}
+
+impl Uname {
+    fn of_this_host() -> Self {
+        let uname = rustix::system::uname();
+        let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
+        Self {
+            sysname: text(uname.sysname()),
+            release: text(uname.release()),
+            version: text(uname.version()),
+            machine: text(uname.machine()),
+            nodename: text(uname.nodename()),
+            domainname: text(uname.domainname()),
+        }
+    }
+}
+
+/// Whether a directory is the proc of a running kernel and not a copy (`PROC_SUPER_MAGIC`).
+fn is_live(procfs: &Path) -> bool {
+    rustix::fs::statfs(procfs).is_ok_and(|stat| stat.f_type == 0x9fa0)
+}
