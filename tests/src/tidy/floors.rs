@@ -47,15 +47,30 @@ const BUILDINGS: [Building; 2] = [
         src: "exporter/src/",
         krate: "system_stats_exporter",
         floors: &[
-            (6, &["main", "cli"]),
-            (5, &["server"]),
+            (8, &["main", "cli"]),
+            (7, &["server"]),
+            (6, &["runner"]),
+            (5, &["collect"]),
             (4, &["system"]),
-            (3, &["collect"]),
-            (2, &["sampler"]),
-            (1, &["config", "roots", "encode"]),
-            (0, &["clock", "telemetry", "family"]),
+            (3, &["host"]),
+            (2, &["mounts", "processes", "hwmon"]),
+            (
+                1,
+                &[
+                    "files",
+                    "encode",
+                    "build_info",
+                    "sampler",
+                    "netlink",
+                    "telemetry",
+                ],
+            ),
+            (
+                0,
+                &["config", "clock", "kernel", "family", "statfs", "adjtimex"],
+            ),
         ],
-        level: &[("main", "cli"), ("telemetry", "clock")],
+        level: &[("main", "cli")],
     },
 ];
 
