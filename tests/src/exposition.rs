@@ -1,65 +1,71 @@
-//! The text format 0.0.4, read far enough to compare two exporters. Trusting: what is checked here
-//! has passed a real parser elsewhere.
+//! Expositions, taken apart far enough to compare two of them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
-/// Families by name.
+use system_stats_model::exposition::{Entry, Limits, MetricType, Parser};
+
+pub use system_stats_model::exposition::Format;
+
+/// Families by the name their samples have.
 pub type Exposition = BTreeMap<String, Family>;
 
-/// One family: its type and its samples by their labels in order of name.
+/// One family: its type and its samples by their labels.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Family {
-    /// `counter`, `gauge`, …; empty when nothing was said.
-    pub kind: String,
-    /// Values by labels, written as `{a="b",c="d"}`.
+    /// Its type, if it was told.
+    pub kind: Option<MetricType>,
+    /// Values by labels in order of their names, written as `{a="b",c="d"}`; empty without any.
     pub samples: BTreeMap<String, f64>,
 }
 
-/// Reads an exposition.
+/// Reads an exposition in the text format; panics when the parser refuses it.
 #[track_caller]
 pub fn parse(text: &str) -> Exposition {
+    parse_as(Format::Text, text)
+}
+
+/// Reads an exposition. Counters of `OpenMetrics` are found under the name of their samples, which
+/// ends in `_total`, as in the text format.
+#[track_caller]
+pub fn parse_as(format: Format, text: &str) -> Exposition {
     let mut families = Exposition::new();
-    for line in text.lines().filter(|line| !line.is_empty()) {
-        if let Some(declared) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = declared.split_once(' ').expect("a name and a type");
-            kind.clone_into(&mut families.entry(name.to_owned()).or_default().kind);
-        } else if !line.starts_with('#') {
-            let (series, value) = line.rsplit_once(' ').expect("a series and a value");
-            let (name, labels) = match series.split_once('{') {
-                Some((name, labels)) => (name, normal(labels.trim_end_matches('}'))),
-                None => (series, String::new()),
-            };
-            let value = value.parse().unwrap_or_else(|e| panic!("{e} in {line}"));
-            families
-                .entry(name.to_owned())
-                .or_default()
-                .samples
-                .insert(labels, value);
+    let mut parser = Parser::new(text.as_bytes(), format, Limits::default());
+    let mut pairs = Vec::new();
+    while let Some(entry) = parser.next() {
+        match entry.unwrap_or_else(|e| panic!("{e} in\n{text}")) {
+            Entry::Type { name, kind } => {
+                let is_total = format == Format::OpenMetrics && kind == MetricType::Counter;
+                let name = if is_total {
+                    format!("{name}_total")
+                } else {
+                    name.into_owned()
+                };
+                let family = families.entry(name).or_default();
+                assert_eq!(family.kind.replace(kind), None, "two types for one family");
+            }
+            Entry::Series(series) => {
+                parser
+                    .labels(&series, &mut pairs)
+                    .unwrap_or_else(|e| panic!("{e}"));
+                let mut labels = String::new();
+                for (name, value) in pairs.iter().filter(|(name, _)| name != "__name__") {
+                    let comma = if labels.is_empty() { "{" } else { "," };
+                    let _ = write!(labels, "{comma}{name}={value:?}");
+                }
+                if !labels.is_empty() {
+                    labels.push('}');
+                }
+                let name = pairs.iter().find(|(name, _)| name == "__name__");
+                let (_, name) = name.expect("the parser saw to that");
+                let family = families.entry(name.clone().into_owned()).or_default();
+                let earlier = family.samples.insert(labels, series.value);
+                assert_eq!(earlier, None, "{} is there twice", series.raw);
+            }
+            Entry::Help { .. } | Entry::Unit { .. } => {}
         }
     }
     families
-}
-
-/// Labels in order of their names: exporters order them as they like.
-fn normal(labels: &str) -> String {
-    let mut pairs = Vec::new();
-    let mut rest = labels.trim_end_matches(',');
-    while !rest.is_empty() {
-        let open = rest.find('"').expect("a quoted value");
-        let mut escaped = false;
-        let length = rest[open + 1..]
-            .find(|c| {
-                let ends = c == '"' && !escaped;
-                escaped = c == '\\' && !escaped;
-                ends
-            })
-            .expect("an end of the value");
-        let end = open + 1 + length + 1;
-        pairs.push(&rest[..end]);
-        rest = rest[end..].trim_start_matches(',');
-    }
-    pairs.sort_unstable();
-    format!("{{{}}}", pairs.join(","))
 }
 
 #[cfg(test)]
@@ -69,12 +75,16 @@ mod tests {
     #[test]
     fn families_types_and_labels_are_read() {
         let text =
-            "# HELP a Words.\n# TYPE a counter\na{z=\"1\",b=\"x,\\\"}\"} 2\na 1e+06\n\nb{} NaN\n";
+            "# TYPE a_total counter\na_total{z=\"1\",b=\"x,}\"} 2\na_total 1e+06\n\nb{} NaN\n";
         let found = parse(text);
-        assert_eq!(found["a"].kind, "counter");
-        let labels: Vec<&String> = found["a"].samples.keys().collect();
-        assert_eq!(labels, ["", "{b=\"x,\\\"}\",z=\"1\"}"]);
-        assert!((found["a"].samples[""] - 1e6).abs() < f64::EPSILON);
-        assert!(found["b"].samples["{}"].is_nan());
+        assert_eq!(found["a_total"].kind, Some(MetricType::Counter));
+        let labels: Vec<&String> = found["a_total"].samples.keys().collect();
+        assert_eq!(labels, ["", "{b=\"x,}\",z=\"1\"}"]);
+        assert!((found["a_total"].samples[""] - 1e6).abs() < f64::EPSILON);
+        assert!(found["b"].samples[""].is_nan() && found["b"].kind.is_none());
+        let text = "# TYPE a counter\na_total{b=\"c\"} 1.0\n# EOF\n";
+        let found = parse_as(Format::OpenMetrics, text);
+        assert_eq!(found["a_total"].kind, Some(MetricType::Counter));
+        assert_eq!(found["a_total"].samples.len(), 1);
     }
 }

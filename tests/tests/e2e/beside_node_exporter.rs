@@ -7,6 +7,7 @@ use e2e::exposition::{self, Exposition};
 use e2e::http::Request;
 use e2e::peers::NodeExporter;
 use e2e::programs::Exporter;
+use system_stats_model::exposition::MetricType;
 
 /// Families that speak of the exporter itself, not of the host.
 const OF_ITSELF: [&str; 4] = [
@@ -41,7 +42,7 @@ fn differences(before: &Exposition, ours: &Exposition, after: &Exposition) -> Ve
         }
         if family.kind != first.kind {
             found.push(format!(
-                "{name}: our type is {}, theirs {}",
+                "{name}: our type is {:?}, theirs {:?}",
                 family.kind, first.kind
             ));
         }
@@ -64,7 +65,8 @@ fn differences(before: &Exposition, ours: &Exposition, after: &Exposition) -> Ve
             };
             // Ours was taken between theirs: a counter lies between them, and so does whatever
             // stood still. What moves both ways may have been anywhere.
-            let is_bound = family.kind == "counter" || low.to_bits() == high.to_bits();
+            let is_bound =
+                family.kind == Some(MetricType::Counter) || low.to_bits() == high.to_bits();
             let slack = 1e-9 * high.abs();
             let is_between = value >= low - slack && value <= high + slack;
             if is_bound && !is_between && !(value.is_nan() && low.is_nan()) {

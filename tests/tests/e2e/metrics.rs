@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use e2e::exposition;
+use e2e::exposition::{self, Exposition, Format};
 use e2e::http::{self, Request};
 use e2e::peers::{PROMTOOL, Prometheus};
 use e2e::programs::{Exporter, scraping};
@@ -96,6 +96,28 @@ fn formats_are_negotiated() {
         let ends = response.text().ends_with("# EOF\n");
         assert_eq!(ends, expected == open_metrics, "the end of {kind}");
     }
+}
+
+/// Both formats say the same: the same families of the same types, the same series.
+#[test]
+fn both_formats_have_the_same_series() {
+    let exporter = Exporter::start(&[]);
+    let text = exposition::parse(&exporter.text());
+    let open_metrics = Request::get("/metrics")
+        .header("Accept", "application/openmetrics-text;version=1.0.0")
+        .send(exporter.address);
+    let open_metrics = exposition::parse_as(Format::OpenMetrics, &open_metrics.text());
+    let series = |from: &Exposition| -> Vec<String> {
+        let of_family = |(name, family): (&String, &exposition::Family)| {
+            let kind = family.kind;
+            let labels = family.samples.keys();
+            labels
+                .map(|labels| format!("{name}{labels} {kind:?}"))
+                .collect::<Vec<_>>()
+        };
+        from.iter().flat_map(of_family).collect()
+    };
+    assert_eq!(series(&text), series(&open_metrics));
 }
 
 /// Passes requests on to `upstream`, with another `Accept` if one is given, and keeps the content
