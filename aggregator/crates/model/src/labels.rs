@@ -43,6 +43,25 @@ impl Labels {
         builder.build()
     }
 
+    /// Builds a label set from pairs that are in order already: names strictly ascending, values
+    /// not empty. One pass, for stores that keep labels sorted anyway.
+    pub fn from_sorted<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Self {
+        debug_assert!(
+            pairs
+                .clone()
+                .map(|(name, _)| name)
+                .is_sorted_by(|a, b| a < b)
+        );
+        debug_assert!(pairs.clone().all(|(_, value)| !value.is_empty()));
+        let size = pairs.clone().map(|(n, v)| n.len() + v.len() + 4).sum();
+        let mut text = String::with_capacity(size);
+        for (name, value) in pairs {
+            write_text(&mut text, name);
+            write_text(&mut text, value);
+        }
+        Self(Arc::from(text))
+    }
+
     /// The labels, sorted by name.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
@@ -234,17 +253,8 @@ impl LabelsBuilder {
     /// The finished set.
     #[must_use]
     pub fn build(&self) -> Labels {
-        let size = self
-            .pairs
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + 4)
-            .sum();
-        let mut text = String::with_capacity(size);
-        for (name, value) in &self.pairs {
-            write_text(&mut text, name);
-            write_text(&mut text, value);
-        }
-        Labels(Arc::from(text))
+        let pairs = self.pairs.iter();
+        Labels::from_sorted(pairs.map(|(name, value)| (name.as_str(), value.as_str())))
     }
 }
 
