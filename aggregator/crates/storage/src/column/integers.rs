@@ -1,0 +1,159 @@
+//! Packed integers: offsets from the minimum of the numbers, of their deltas, or of the deltas of
+//! their deltas.
+
+use super::bits::{BitReader, BitWriter, width};
+use crate::varint::{Malformed, Reader, unzigzag, write_i64};
+
+/// The bits a packed delta may have, above which nothing is gained.
+const MOST_BITS: u32 = 64;
+
+/// How often the difference was taken.
+const ORDERS: std::ops::Range<usize> = 0..3;
+
+pub(super) fn encode(numbers: &[i64], out: &mut Vec<u8>) {
+    let mut differences = numbers.to_vec();
+    let mut best = Packing::of(&differences, 0);
+    for order in ORDERS.skip(1) {
+        if numbers.len() <= order {
+            break;
+        }
+        for at in (order..differences.len()).rev() {
+            differences[at] = differences[at].wrapping_sub(differences[at - 1]);
+        }
+        let packing = Packing::of(&differences, order);
+        if packing.width < best.width {
+            best = packing;
+        }
+    }
+    best.write(numbers, out);
+}
+
+/// How to pack: the first `order` numbers apart, the rest as offsets from `least`.
+struct Packing {
+    order: usize,
+    least: i64,
+    width: u32,
+}
+
+impl Packing {
+    fn of(differences: &[i64], order: usize) -> Self {
+        let packed = &differences[order..];
+        let least = packed.iter().copied().min().unwrap_or_default();
+        let most = packed.iter().copied().max().unwrap_or_default();
+        Self {
+            order,
+            least,
+            width: width(most.wrapping_sub(least).cast_unsigned()),
+        }
+    }
+
+    fn write(&self, numbers: &[i64], out: &mut Vec<u8>) {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "an order of 0 to 2, a width to 64"
+        )]
+        let head = [self.order as u8, self.width as u8];
+        out.extend_from_slice(&head);
+        write_i64(out, self.least);
+        let mut state = State::default();
+        for &number in &numbers[..self.order] {
+            write_i64(out, state.difference(number));
+            state.advance(number);
+        }
+        let mut bits = BitWriter::new(out);
+        for &number in &numbers[self.order..] {
+            let difference = match self.order {
+                0 => number,
+                1 => number.wrapping_sub(state.last),
+                _ => state.difference(number),
+            };
+            let offset = difference.wrapping_sub(self.least).cast_unsigned();
+            bits.write(offset, self.width);
+            state.advance(number);
+        }
+        bits.finish();
+    }
+}
+
+/// The last number and the last delta.
+#[derive(Default)]
+struct State {
+    last: i64,
+    delta: i64,
+}
+
+impl State {
+    /// The delta of the delta.
+    fn difference(&self, number: i64) -> i64 {
+        number.wrapping_sub(self.last).wrapping_sub(self.delta)
+    }
+
+    fn advance(&mut self, number: i64) {
+        self.delta = number.wrapping_sub(self.last);
+        self.last = number;
+    }
+}
+
+pub(super) fn decode(
+    reader: &mut Reader<'_>,
+    count: usize,
+    push: &mut dyn FnMut(i64),
+) -> Result<(), Malformed> {
+    let order = usize::from(reader.u8()?);
+    let width = u32::from(reader.u8()?);
+    if !ORDERS.contains(&order) || width > MOST_BITS || count < order {
+        return Err(Malformed("an unknown packing"));
+    }
+    let least = reader.i64()?;
+    let mut state = State::default();
+    for _ in 0..order {
+        let difference = unzigzag(reader.u64()?);
+        let number = state
+            .last
+            .wrapping_add(state.delta)
+            .wrapping_add(difference);
+        state.advance(number);
+        push(number);
+    }
+    let mut bits = BitReader::new(reader.take(reader.remaining())?);
+    for _ in order..count {
+        let difference = bits.read(width)?.cast_signed().wrapping_add(least);
+        let number = match order {
+            0 => difference,
+            1 => state.last.wrapping_add(difference),
+            _ => state
+                .last
+                .wrapping_add(state.delta)
+                .wrapping_add(difference),
+        };
+        state.advance(number);
+        push(number);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn numbers_come_back(numbers in prop::collection::vec(any::<i64>(), 1..40)) {
+            let mut bytes = Vec::new();
+            encode(&numbers, &mut bytes);
+            let mut back = Vec::new();
+            decode(&mut Reader::new(&bytes), numbers.len(), &mut |n| back.push(n)).unwrap();
+            prop_assert_eq!(back, numbers);
+        }
+    }
+
+    #[test]
+    fn a_steady_counter_needs_no_bits() {
+        let numbers: Vec<i64> = (0..100).map(|i| 5_000_000 + i * 3).collect();
+        let mut bytes = Vec::new();
+        encode(&numbers, &mut bytes);
+        assert!(bytes.len() < 10, "{}", bytes.len());
+    }
+}

@@ -1,0 +1,299 @@
+//! A target: its series' statistics, its windows, the state of its journal.
+
+mod removal;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use system_stats_model::append::{Outcome, Row as Incoming, SeriesId};
+use system_stats_model::labels::Labels;
+use system_stats_model::sample::{Millis, Sample, TimeRange, is_stale};
+
+use super::policy::{Policy, Verdict};
+use super::row::Row;
+use super::window::Window;
+use super::window_of;
+use crate::journal::Chain;
+
+/// What is known of a series without reading its samples.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    pub(crate) id: u32,
+    /// Staleness markers not counted, like in `first` and `last`.
+    pub(crate) samples: u32,
+    pub(crate) first: Millis,
+    pub(crate) last: Millis,
+    latest_at: Millis,
+    latest: f64,
+    /// Whether the tables name it already, or the batch being filled does.
+    pub(crate) saved: bool,
+}
+
+/// `latest_at` of a series that has nothing.
+const NEVER: Millis = Millis::MIN;
+
+impl Column {
+    fn new(id: u32, saved: bool) -> Self {
+        Self {
+            id,
+            samples: 0,
+            first: Millis::MAX,
+            last: Millis::MIN,
+            latest_at: NEVER,
+            latest: 0.0,
+            saved,
+        }
+    }
+
+    /// The newest sample, a staleness marker included.
+    pub(crate) fn latest(&self) -> Option<Sample> {
+        (self.latest_at != NEVER).then_some(Sample {
+            timestamp: self.latest_at,
+            value: self.latest,
+        })
+    }
+
+    fn count(&mut self, timestamp: Millis, value: f64) {
+        if !is_stale(value) {
+            self.samples = self.samples.saturating_add(1);
+            self.first = self.first.min(timestamp);
+            self.last = self.last.max(timestamp);
+        }
+        if timestamp > self.latest_at {
+            self.latest_at = timestamp;
+            self.latest = value;
+        }
+    }
+}
+
+/// A series that has got its first sample.
+#[derive(Debug)]
+pub(crate) struct Unsaved {
+    pub(crate) id: u32,
+    pub(crate) labels: Labels,
+    /// The time of that sample.
+    pub(crate) first: Millis,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Appended {
+    pub(crate) outcome: Outcome,
+    /// What was new, ascending in time: this goes into the journal.
+    pub(crate) rows: Vec<Arc<Row>>,
+    /// Series that the journal has not named before.
+    pub(crate) unsaved: Vec<Unsaved>,
+}
+
+/// The part of a target that its lock guards.
+#[derive(Debug, Default)]
+pub(crate) struct TargetHead {
+    /// Ascending by id.
+    columns: Vec<Column>,
+    windows: BTreeMap<Millis, Arc<Window>>,
+    /// The series of the newest row, to be shared with the next.
+    layout: Option<Arc<[u32]>>,
+    /// The labels of the series that are not saved, by id.
+    fresh: HashMap<u32, Labels>,
+    pub(crate) chain: Chain,
+    /// Whether the tables name it already, or the batch being filled does.
+    pub(crate) saved: bool,
+    /// Whether it has been forgotten; nothing may be added.
+    pub(crate) forgotten: bool,
+}
+
+impl TargetHead {
+    /// Adds a series. Ids only ever grow. `unsaved` are the labels, for one that the tables do not
+    /// name yet.
+    pub(crate) fn add(&mut self, id: u32, unsaved: Option<Labels>) {
+        self.columns.push(Column::new(id, unsaved.is_none()));
+        if let Some(labels) = unsaved {
+            self.fresh.insert(id, labels);
+        }
+    }
+
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    pub(crate) fn column(&self, id: u32) -> Option<&Column> {
+        self.position(id, 0).map(|at| &self.columns[at])
+    }
+
+    /// The windows that overlap `range`, oldest first.
+    pub(crate) fn windows(&self, range: TimeRange) -> Vec<Arc<Window>> {
+        // The first may begin before the range does.
+        let from = window_of(range.start.max(0));
+        let to = range.end.max(from);
+        self.windows
+            .range(from..=to)
+            .map(|(_, window)| Arc::clone(window))
+            .collect()
+    }
+
+    /// Takes a batch: all samples that `policy` allows.
+    ///
+    /// # Errors
+    /// A series that is not this target's; nothing has changed then.
+    pub(crate) fn append(
+        &mut self,
+        incoming: &[Incoming],
+        policy: Policy,
+    ) -> Result<Appended, SeriesId> {
+        let cells = self.locate(incoming)?;
+        let mut appended = Appended::default();
+        for group in cells.chunk_by(|a, b| a.timestamp == b.timestamp) {
+            self.append_moment(group, policy, &mut appended);
+        }
+        Ok(appended)
+    }
+
+    /// Takes what the journal holds, with neither policy nor record.
+    pub(crate) fn replay(&mut self, row: Row) {
+        let known = |head: &Self, id: u32| head.position(id, 0).is_some();
+        let row = if row.ids.iter().all(|&id| known(self, id)) {
+            Some(row)
+        } else {
+            row.without(&|id| !known(self, id))
+        };
+        let Some(mut row) = row else { return };
+        let mut at = 0;
+        for (id, value) in row.iter() {
+            if let Some(found) = self.position(id, at) {
+                self.columns[found].count(row.timestamp, value);
+                at = found + 1;
+            }
+        }
+        row.ids = self.share(&row.ids);
+        self.insert(Arc::new(row));
+    }
+
+    /// Where in `columns` a series is; `guess` is where the caller expects it.
+    fn position(&self, id: u32, guess: usize) -> Option<usize> {
+        if self
+            .columns
+            .get(guess)
+            .is_some_and(|column| column.id == id)
+        {
+            return Some(guess);
+        }
+        self.columns
+            .binary_search_by_key(&id, |column| column.id)
+            .ok()
+    }
+
+    /// Finds the columns, and sorts by time and series.
+    fn locate(&self, incoming: &[Incoming]) -> Result<Vec<Cell>, SeriesId> {
+        let mut guess = 0;
+        let mut cells = Vec::with_capacity(incoming.len());
+        for row in incoming {
+            let id = u32::try_from(row.series.0).ok();
+            let column = id.and_then(|id| self.position(id, guess));
+            let column = column.ok_or(row.series)?;
+            guess = column + 1;
+            cells.push(Cell {
+                timestamp: row.timestamp,
+                column,
+                value: row.value,
+            });
+        }
+        if !cells.is_sorted_by_key(Cell::place) {
+            cells.sort_by_key(Cell::place);
+        }
+        Ok(cells)
+    }
+
+    fn append_moment(&mut self, cells: &[Cell], policy: Policy, appended: &mut Appended) {
+        let Some(&Cell { timestamp, .. }) = cells.first() else {
+            return;
+        };
+        let mut ids = Vec::with_capacity(cells.len());
+        let mut values: Vec<f64> = Vec::with_capacity(cells.len());
+        for cell in cells {
+            let column = &self.columns[cell.column];
+            let latest = column.latest();
+            // A late sample that the batch brings twice is not in the window yet.
+            let twice = ids.last() == Some(&column.id);
+            let have = match policy.judge(timestamp, latest.map(|latest| latest.timestamp)) {
+                Verdict::Append => None,
+                Verdict::Again => latest.map(|latest| latest.value),
+                Verdict::Late if twice => values.last().copied(),
+                Verdict::Late => match self.at(column.id, timestamp) {
+                    Ok(have) => have,
+                    // Unreadable memory; whatever is there stays.
+                    Err(_) => Some(f64::NAN),
+                },
+                Verdict::TooOld => {
+                    appended.outcome.out_of_order += 1;
+                    continue;
+                }
+            };
+            match have {
+                None => {
+                    ids.push(column.id);
+                    values.push(cell.value);
+                    self.columns[cell.column].count(timestamp, cell.value);
+                    appended.outcome.stored += 1;
+                }
+                Some(have) if have.to_bits() == cell.value.to_bits() => {
+                    appended.outcome.stored += 1;
+                }
+                Some(_) => appended.outcome.duplicate += 1,
+            }
+            let column = &mut self.columns[cell.column];
+            if have.is_none() && !column.saved {
+                column.saved = true;
+                let (id, first) = (column.id, timestamp);
+                if let Some(labels) = self.fresh.remove(&id) {
+                    appended.unsaved.push(Unsaved { id, labels, first });
+                }
+            }
+        }
+        if ids.is_empty() {
+            return;
+        }
+        let row = Arc::new(Row {
+            timestamp,
+            ids: self.share(&ids),
+            values: values.into(),
+        });
+        appended.rows.push(Arc::clone(&row));
+        self.insert(row);
+    }
+
+    fn at(&self, id: u32, timestamp: Millis) -> Result<Option<f64>, super::DecodeError> {
+        match self.windows.get(&window_of(timestamp)) {
+            Some(window) => window.at(id, timestamp),
+            None => Ok(None),
+        }
+    }
+
+    fn insert(&mut self, row: Arc<Row>) {
+        let start = window_of(row.timestamp);
+        let window = self.windows.entry(start);
+        let window = window.or_insert_with(|| Arc::new(Window::new(start)));
+        Arc::make_mut(window).insert(row);
+    }
+
+    /// The list of ids, the one of the row before if it is the same.
+    fn share(&mut self, ids: &[u32]) -> Arc<[u32]> {
+        match &self.layout {
+            Some(layout) if **layout == *ids => Arc::clone(layout),
+            _ => Arc::clone(self.layout.insert(ids.into())),
+        }
+    }
+}
+
+/// A sample that has found its column.
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    timestamp: Millis,
+    column: usize,
+    value: f64,
+}
+
+impl Cell {
+    fn place(&self) -> (Millis, usize) {
+        (self.timestamp, self.column)
+    }
+}

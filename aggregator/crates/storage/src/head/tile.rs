@@ -1,0 +1,322 @@
+//! A tile: several rows of a window, turned into one clock and encoded columns.
+
+use std::sync::Arc;
+
+use system_stats_model::sample::{Millis, TimeRange};
+
+use super::row::Row;
+use crate::column;
+use crate::varint::{Malformed, Reader, write_len};
+
+/// How the rows in which a column has a value are written.
+const ALL_ROWS: u8 = 0;
+const BITMAP: u8 = 1;
+const LIST: u8 = 2;
+
+/// A column of a tile cannot be read.
+pub(crate) type DecodeError = Malformed;
+
+/// One sample of a column: which row of the tile, and the value.
+type Cell = (u32, f64);
+
+/// Rows, encoded. Immutable.
+#[derive(Debug)]
+pub(crate) struct Tile {
+    /// The start of the window; the clock counts from it.
+    start: Millis,
+    /// Milliseconds since `start`, strictly ascending; never empty.
+    clock: Box<[u32]>,
+    /// The series, ascending; never empty.
+    ids: Arc<[u32]>,
+    /// Where in `data` the columns begin, and its length.
+    offsets: Box<[u32]>,
+    data: Box<[u8]>,
+    samples: usize,
+}
+
+impl Tile {
+    /// Encodes what is in `tiles` and `rows`, all of the window that begins at `start`, without
+    /// the samples for which `drop(id, time)` holds. Where two have a sample of a series at the
+    /// same time, the earlier in the lists counts. `None` if nothing is left.
+    ///
+    /// # Errors
+    /// When a tile cannot be read.
+    pub(super) fn merge(
+        start: Millis,
+        tiles: &[Arc<Self>],
+        rows: &[Arc<Row>],
+        drop: Option<&dyn Fn(u32, Millis) -> bool>,
+    ) -> Result<Option<Self>, DecodeError> {
+        let clock = clock(start, tiles, rows);
+        let ids = ids(tiles, rows);
+        let mut offsets = Vec::with_capacity(ids.len() + 1);
+        let mut kept = Vec::with_capacity(ids.len());
+        let mut data = Vec::new();
+        let mut cells: Vec<Cell> = Vec::new();
+        let mut scratch = Scratch::default();
+        let mut samples = 0;
+        for &id in &*ids {
+            cells.clear();
+            gather(id, start, &clock, tiles, rows, &mut cells, &mut scratch)?;
+            if let Some(drop) = drop {
+                cells.retain(|&(row, _)| !drop(id, start + Millis::from(clock[row as usize])));
+            }
+            if !cells.is_empty() {
+                offsets.push(offset(data.len()));
+                kept.push(id);
+                samples += cells.len();
+                write_column(&cells, clock.len(), &mut data, &mut scratch.values);
+            }
+        }
+        if kept.is_empty() {
+            return Ok(None);
+        }
+        offsets.push(offset(data.len()));
+        Ok(Some(Self {
+            start,
+            clock: clock.into(),
+            ids: if kept.len() == ids.len() {
+                ids
+            } else {
+                kept.into()
+            },
+            offsets: offsets.into(),
+            data: data.into(),
+            samples,
+        }))
+    }
+
+    pub(crate) fn range(&self) -> TimeRange {
+        TimeRange {
+            start: self.start + Millis::from(self.clock.first().copied().unwrap_or_default()),
+            end: self.last(),
+        }
+    }
+
+    pub(crate) fn last(&self) -> Millis {
+        self.start + Millis::from(self.clock.last().copied().unwrap_or_default())
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.clock.len()
+    }
+
+    pub(crate) fn samples(&self) -> usize {
+        self.samples
+    }
+
+    pub(crate) fn ids(&self) -> &Arc<[u32]> {
+        &self.ids
+    }
+
+    /// Memory, without the shared list of ids.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.clock.len() * 4 + self.offsets.len() * 4 + self.data.len()
+    }
+
+    /// Appends the samples of a series, oldest first; nothing if it has none here.
+    pub(crate) fn read(
+        &self,
+        id: u32,
+        timestamps: &mut Vec<Millis>,
+        values: &mut Vec<f64>,
+    ) -> Result<(), DecodeError> {
+        let Some(column) = self.column(id) else {
+            return Ok(());
+        };
+        let time = |row: u32| self.start + Millis::from(self.clock[row as usize]);
+        read_column(column, self.clock.len(), values, &mut |row| {
+            timestamps.push(time(row));
+        })
+    }
+
+    /// The value of a series at a moment.
+    pub(super) fn at(&self, id: u32, timestamp: Millis) -> Result<Option<f64>, DecodeError> {
+        let offset = u32::try_from(timestamp - self.start).ok();
+        let Some(row) = offset.and_then(|offset| self.clock.binary_search(&offset).ok()) else {
+            return Ok(None);
+        };
+        let Some(column) = self.column(id) else {
+            return Ok(None);
+        };
+        let (mut rows, mut values) = (Vec::new(), Vec::new());
+        read_column(column, self.clock.len(), &mut values, &mut |row| {
+            rows.push(row)
+        })?;
+        let found = rows.iter().position(|&at| at as usize == row);
+        Ok(found.and_then(|at| values.get(at).copied()))
+    }
+
+    fn column(&self, id: u32) -> Option<&[u8]> {
+        let at = self.ids.binary_search(&id).ok()?;
+        let (from, to) = (*self.offsets.get(at)?, *self.offsets.get(at + 1)?);
+        self.data.get(from as usize..to as usize)
+    }
+}
+
+/// Kept between columns so that they do not allocate.
+#[derive(Default)]
+struct Scratch {
+    timestamps: Vec<Millis>,
+    values: Vec<f64>,
+}
+
+fn offset(length: usize) -> u32 {
+    // A window of a target is a few hundred megabytes at the very most: 100,000 series a second
+    // for an hour at a byte each.
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+fn clock(start: Millis, tiles: &[Arc<Tile>], rows: &[Arc<Row>]) -> Vec<u32> {
+    let since = |timestamp: Millis| u32::try_from(timestamp - start).unwrap_or(u32::MAX);
+    let mut clock: Vec<u32> = tiles.iter().flat_map(|t| t.clock.iter().copied()).collect();
+    clock.extend(rows.iter().map(|row| since(row.timestamp)));
+    clock.sort_unstable();
+    clock.dedup();
+    clock
+}
+
+/// The union of the series, the list of a source itself where all have the same.
+fn ids(tiles: &[Arc<Tile>], rows: &[Arc<Row>]) -> Arc<[u32]> {
+    let mut lists: Vec<&Arc<[u32]>> = Vec::new();
+    for ids in tiles
+        .iter()
+        .map(|t| &t.ids)
+        .chain(rows.iter().map(|r| &r.ids))
+    {
+        if !lists
+            .iter()
+            .rev()
+            .take(4)
+            .any(|have| Arc::ptr_eq(have, ids))
+        {
+            lists.push(ids);
+        }
+    }
+    if let Some((first, rest)) = lists.split_first()
+        && rest.iter().all(|ids| ids == first)
+    {
+        return Arc::clone(first);
+    }
+    let mut union: Vec<u32> = lists.iter().flat_map(|ids| ids.iter().copied()).collect();
+    union.sort_unstable();
+    union.dedup();
+    union.into()
+}
+
+/// Collects the samples of a series from all sources, ascending by row.
+fn gather(
+    id: u32,
+    start: Millis,
+    clock: &[u32],
+    tiles: &[Arc<Tile>],
+    rows: &[Arc<Row>],
+    cells: &mut Vec<Cell>,
+    scratch: &mut Scratch,
+) -> Result<(), DecodeError> {
+    let mut place = |timestamp: Millis, value: f64, from: &mut usize| {
+        let offset = u32::try_from(timestamp - start).unwrap_or(u32::MAX);
+        // Sources are ascending, so the place is at or soon after the last one.
+        let at = match clock.get(*from) {
+            Some(&next) if next == offset => Some(*from),
+            _ => clock.binary_search(&offset).ok(),
+        };
+        if let Some(at) = at {
+            *from = at + 1;
+            cells.push((u32::try_from(at).unwrap_or(u32::MAX), value));
+        }
+    };
+    let mut from = 0;
+    for tile in tiles {
+        scratch.timestamps.clear();
+        scratch.values.clear();
+        tile.read(id, &mut scratch.timestamps, &mut scratch.values)?;
+        for (&timestamp, &value) in scratch.timestamps.iter().zip(&scratch.values) {
+            place(timestamp, value, &mut from);
+        }
+    }
+    let mut guess: Option<(&Arc<[u32]>, Option<usize>)> = None;
+    for row in rows {
+        let at = match guess {
+            Some((ids, at)) if Arc::ptr_eq(ids, &row.ids) => at,
+            _ => row.ids.binary_search(&id).ok(),
+        };
+        guess = Some((&row.ids, at));
+        if let Some(&value) = at.and_then(|at| row.values.get(at)) {
+            place(row.timestamp, value, &mut from);
+        }
+    }
+    if !cells.is_sorted_by(|a, b| a.0 < b.0) {
+        cells.sort_by_key(|&(row, _)| row);
+        cells.dedup_by_key(|&mut (row, _)| row);
+    }
+    Ok(())
+}
+
+fn write_column(cells: &[Cell], rows: usize, out: &mut Vec<u8>, values: &mut Vec<f64>) {
+    if cells.len() == rows {
+        out.push(ALL_ROWS);
+    } else {
+        // A gap in a list costs a byte or two.
+        let listed = cells.len() * 2;
+        if listed < rows / 8 {
+            out.push(LIST);
+            write_len(out, cells.len());
+            let mut next = 0;
+            for &(row, _) in cells {
+                write_len(out, (row - next) as usize);
+                next = row + 1;
+            }
+        } else {
+            out.push(BITMAP);
+            let from = out.len();
+            out.resize(from + rows.div_ceil(8), 0);
+            for &(row, _) in cells {
+                out[from + row as usize / 8] |= 1 << (row % 8);
+            }
+        }
+    }
+    values.clear();
+    values.extend(cells.iter().map(|&(_, value)| value));
+    column::encode(values, out);
+}
+
+/// Appends a column's values, and calls `present` with the row of each.
+fn read_column(
+    bytes: &[u8],
+    rows: usize,
+    values: &mut Vec<f64>,
+    present: &mut dyn FnMut(u32),
+) -> Result<(), DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let rows = u32::try_from(rows).map_err(|_| Malformed("too many rows"))?;
+    let count = match reader.u8()? {
+        ALL_ROWS => {
+            (0..rows).for_each(present);
+            rows as usize
+        }
+        BITMAP => {
+            let bitmap = reader.take(rows.div_ceil(8) as usize)?;
+            let is_set = |row: &u32| bitmap[*row as usize / 8] & (1 << (row % 8)) != 0;
+            let mut count = 0;
+            (0..rows).filter(is_set).for_each(|row| {
+                count += 1;
+                present(row);
+            });
+            count
+        }
+        LIST => {
+            let count = reader.count()?;
+            let mut next = 0u32;
+            for _ in 0..count {
+                let row = next.checked_add(reader.u32()?).filter(|row| *row < rows);
+                let row = row.ok_or(Malformed("a row past the end"))?;
+                present(row);
+                next = row + 1;
+            }
+            count
+        }
+        _ => return Err(Malformed("an unknown kind of presence")),
+    };
+    column::decode(reader.take(reader.remaining())?, count, values)
+}

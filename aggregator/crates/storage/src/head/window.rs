@@ -1,0 +1,304 @@
+//! A window: what one target has in one hour.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use system_stats_model::sample::{Millis, TimeRange};
+
+use super::WINDOW;
+use super::row::Row;
+use super::tile::{DecodeError, Tile};
+
+/// So many rows are kept as they came before they become a tile.
+const OPEN_ROWS: usize = 16;
+
+/// So many tiles of about the same size become one.
+const TILES_OF_A_SIZE: usize = 4;
+
+/// So many late rows at least before everything is merged.
+const LATE_ROWS: usize = 64;
+
+/// One target's samples of one window. Cloning copies pointers.
+#[derive(Clone, Debug)]
+pub(crate) struct Window {
+    start: Millis,
+    /// Encoded rows, ascending, none overlapping another in time.
+    tiles: Vec<Arc<Tile>>,
+    /// Rows after the last tile, ascending.
+    open: Vec<Arc<Row>>,
+    /// Rows that came when their time was encoded already; no sample of them is in a tile.
+    late: BTreeMap<Millis, Arc<Row>>,
+}
+
+impl Window {
+    pub(crate) fn new(start: Millis) -> Self {
+        Self {
+            start,
+            tiles: Vec::new(),
+            open: Vec::new(),
+            late: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn range(&self) -> TimeRange {
+        TimeRange {
+            start: self.start,
+            end: self.start + WINDOW - 1,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tiles.is_empty() && self.open.is_empty() && self.late.is_empty()
+    }
+
+    /// Adds a row. Where there is a sample already, that one stays.
+    pub(crate) fn insert(&mut self, row: Arc<Row>) {
+        if self
+            .tiles
+            .last()
+            .is_some_and(|tile| row.timestamp <= tile.last())
+        {
+            match self.late.get_mut(&row.timestamp) {
+                Some(have) => Arc::make_mut(have).merge(&row),
+                None => drop(self.late.insert(row.timestamp, row)),
+            }
+            let rows: usize = self.tiles.iter().map(|tile| tile.rows()).sum();
+            if self.late.len() >= LATE_ROWS.max(rows / 4) {
+                self.absorb();
+            }
+            return;
+        }
+        match self
+            .open
+            .binary_search_by_key(&row.timestamp, |have| have.timestamp)
+        {
+            Ok(at) => self.complete(at, &row),
+            Err(at) => self.open.insert(at, row),
+        }
+        if self.open.len() > OPEN_ROWS {
+            self.seal();
+        }
+    }
+
+    /// The value of a series at a moment.
+    pub(crate) fn at(&self, id: u32, timestamp: Millis) -> Result<Option<f64>, DecodeError> {
+        if let Ok(at) = self
+            .open
+            .binary_search_by_key(&timestamp, |row| row.timestamp)
+        {
+            return Ok(self.open[at].get(id));
+        }
+        if let Some(value) = self.late.get(&timestamp).and_then(|row| row.get(id)) {
+            return Ok(Some(value));
+        }
+        let at = self.tiles.partition_point(|tile| tile.last() < timestamp);
+        self.tiles
+            .get(at)
+            .map_or(Ok(None), |tile| tile.at(id, timestamp))
+    }
+
+    /// Appends the samples of a series that lie in `range`, oldest first.
+    pub(crate) fn read(
+        &self,
+        id: u32,
+        range: TimeRange,
+        timestamps: &mut Vec<Millis>,
+        values: &mut Vec<f64>,
+    ) -> Result<(), DecodeError> {
+        let start = timestamps.len();
+        for tile in &self.tiles {
+            if range.overlaps(tile.range()) {
+                tile.read(id, timestamps, values)?;
+            }
+        }
+        self.weave_late(id, start, timestamps, values);
+        let mut guess: Option<(&Arc<[u32]>, Option<usize>)> = None;
+        for row in &self.open {
+            let at = match guess {
+                Some((ids, at)) if Arc::ptr_eq(ids, &row.ids) => at,
+                _ => row.ids.binary_search(&id).ok(),
+            };
+            guess = Some((&row.ids, at));
+            if let Some(&value) = at.and_then(|at| row.values.get(at)) {
+                timestamps.push(row.timestamp);
+                values.push(value);
+            }
+        }
+        cut(range, start, timestamps, values);
+        Ok(())
+    }
+
+    /// Removes samples: of the series for which `of` holds, inside `range`.
+    pub(crate) fn remove(&mut self, of: &dyn Fn(u32) -> bool, range: TimeRange) {
+        let drop = |id: u32, timestamp: Millis| range.contains(timestamp) && of(id);
+        let start = self.start;
+        let without = |tile: Arc<Tile>| {
+            if !range.overlaps(tile.range()) || !tile.ids().iter().any(|&id| of(id)) {
+                return Some(tile);
+            }
+            match Tile::merge(start, std::slice::from_ref(&tile), &[], Some(&drop)) {
+                Ok(rest) => rest.map(Arc::new),
+                Err(reason) => {
+                    report(&reason);
+                    Some(tile)
+                }
+            }
+        };
+        self.tiles = std::mem::take(&mut self.tiles)
+            .into_iter()
+            .filter_map(without)
+            .collect();
+        let keep = |row: Arc<Row>| {
+            if range.contains(row.timestamp) && row.ids.iter().any(|&id| of(id)) {
+                row.without(of).map(Arc::new)
+            } else {
+                Some(row)
+            }
+        };
+        self.open = std::mem::take(&mut self.open)
+            .into_iter()
+            .filter_map(keep)
+            .collect();
+        let late = std::mem::take(&mut self.late)
+            .into_values()
+            .filter_map(keep);
+        self.late = late.map(|row| (row.timestamp, row)).collect();
+    }
+
+    /// How many samples there are, staleness markers included.
+    pub(crate) fn samples(&self) -> usize {
+        let rows = self.open.iter().chain(self.late.values());
+        self.tiles.iter().map(|tile| tile.samples()).sum::<usize>()
+            + rows.map(|row| row.ids.len()).sum::<usize>()
+    }
+
+    /// Memory, the lists of ids counted once per run of sharers.
+    pub(crate) fn bytes(&self) -> usize {
+        let mut bytes = size_of::<Self>();
+        let mut last: Option<&Arc<[u32]>> = None;
+        let list = |ids: &Arc<[u32]>, shared: bool| if shared { 0 } else { ids.len() * 4 };
+        for tile in &self.tiles {
+            bytes += tile.bytes();
+            bytes += list(
+                tile.ids(),
+                last.is_some_and(|last| Arc::ptr_eq(last, tile.ids())),
+            );
+            last = Some(tile.ids());
+        }
+        for row in self.open.iter().chain(self.late.values()) {
+            bytes += size_of::<Row>() + row.values.len() * 8;
+            bytes += list(
+                &row.ids,
+                last.is_some_and(|last| Arc::ptr_eq(last, &row.ids)),
+            );
+            last = Some(&row.ids);
+        }
+        bytes
+    }
+
+    /// Every series that has a sample here, ascending.
+    pub(crate) fn ids(&self) -> Vec<u32> {
+        let rows = self
+            .open
+            .iter()
+            .chain(self.late.values())
+            .map(|row| &row.ids);
+        let mut lists: Vec<&Arc<[u32]>> = self.tiles.iter().map(|t| t.ids()).chain(rows).collect();
+        lists.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        let mut ids: Vec<u32> = lists.iter().flat_map(|ids| ids.iter().copied()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// Adds to the open row at `at` what came in another batch for the same moment.
+    fn complete(&mut self, at: usize, row: &Row) {
+        let have = Arc::make_mut(&mut self.open[at]);
+        have.merge(row);
+        let ids = Arc::clone(&have.ids);
+        if let Some(before) = at
+            .checked_sub(1)
+            .map(|before| Arc::clone(&self.open[before].ids))
+            && before == ids
+        {
+            Arc::make_mut(&mut self.open[at]).ids = before;
+        }
+    }
+
+    /// Turns the open rows into a tile, and tiles of a size into one.
+    fn seal(&mut self) {
+        // The newest row stays: the next batch may belong to the same moment.
+        let Some((newest, rows)) = self.open.split_last() else {
+            return;
+        };
+        match Tile::merge(self.start, &[], rows, None) {
+            Ok(sealed) => {
+                self.open = vec![Arc::clone(newest)];
+                self.tiles.extend(sealed.map(Arc::new));
+            }
+            Err(reason) => report(&reason),
+        }
+        while let Some(from) = self.run_of_a_size() {
+            match Tile::merge(self.start, &self.tiles[from..], &[], None) {
+                Ok(merged) => {
+                    self.tiles.truncate(from);
+                    self.tiles.extend(merged.map(Arc::new));
+                }
+                Err(reason) => return report(&reason),
+            }
+        }
+    }
+
+    /// Where the tiles begin that are to become one, if the last few are of a size.
+    fn run_of_a_size(&self) -> Option<usize> {
+        let from = self.tiles.len().checked_sub(TILES_OF_A_SIZE)?;
+        let size = |tile: &Arc<Tile>| (tile.rows() / OPEN_ROWS).max(1).ilog(TILES_OF_A_SIZE);
+        let last = self.tiles.last().map(size)?;
+        let run = &self.tiles[from..];
+        run.iter().all(|tile| size(tile) <= last).then_some(from)
+    }
+
+    /// Merges the late rows into the tiles.
+    fn absorb(&mut self) {
+        let late: Vec<_> = self.late.values().cloned().collect();
+        match Tile::merge(self.start, &self.tiles, &late, None) {
+            Ok(merged) => {
+                self.late.clear();
+                self.tiles = merged.map(Arc::new).into_iter().collect();
+            }
+            Err(reason) => report(&reason),
+        }
+    }
+
+    fn weave_late(
+        &self,
+        id: u32,
+        start: usize,
+        timestamps: &mut Vec<Millis>,
+        values: &mut Vec<f64>,
+    ) {
+        for row in self.late.values() {
+            if let Some(value) = row.get(id) {
+                let at = start + timestamps[start..].partition_point(|&ts| ts < row.timestamp);
+                timestamps.insert(at, row.timestamp);
+                values.insert(at, value);
+            }
+        }
+    }
+}
+
+/// What is in memory was written by this process: if it cannot be read, memory is broken. The data
+/// stays as it is.
+fn report(reason: &DecodeError) {
+    tracing::error!(%reason, "samples in memory cannot be read");
+}
+
+/// Removes what lies outside `range` from the samples from `start` on.
+fn cut(range: TimeRange, start: usize, timestamps: &mut Vec<Millis>, values: &mut Vec<f64>) {
+    let end = start + timestamps[start..].partition_point(|&ts| ts <= range.end);
+    timestamps.truncate(end);
+    values.truncate(end);
+    let begin = start + timestamps[start..].partition_point(|&ts| ts < range.start);
+    timestamps.drain(start..begin);
+    values.drain(start..begin);
+}

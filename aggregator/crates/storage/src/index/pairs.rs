@@ -1,0 +1,106 @@
+//! Label pairs and which series have them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// A name with a value, and the series that have it.
+#[derive(Debug)]
+struct Pair {
+    name: Arc<str>,
+    value: Arc<str>,
+    /// Ascending; empty in a free place.
+    ids: Vec<u32>,
+}
+
+/// All pairs; a pair is known by its number.
+#[derive(Debug, Default)]
+pub(super) struct Pairs {
+    pairs: Vec<Pair>,
+    names: BTreeMap<Arc<str>, HashMap<Arc<str>, u32>>,
+    free: Vec<u32>,
+}
+
+impl Pairs {
+    pub(super) fn get(&self, pair: u32) -> (&str, &str) {
+        let pair = &self.pairs[pair as usize];
+        (&pair.name, &pair.value)
+    }
+
+    /// Notes that a series, whose id is above all before, has a pair.
+    pub(super) fn add(&mut self, name: &str, value: &str, id: u32) -> u32 {
+        let known = self.names.get(name).and_then(|values| values.get(value));
+        let number = match known {
+            Some(&number) => number,
+            None => self.create(name, value),
+        };
+        self.pairs[number as usize].ids.push(id);
+        number
+    }
+
+    /// Takes the series for which `is_gone` holds out of a pair's list, and the pair if none is
+    /// left.
+    pub(super) fn remove(&mut self, number: u32, is_gone: impl Fn(u32) -> bool) {
+        let pair = &mut self.pairs[number as usize];
+        pair.ids.retain(|&id| !is_gone(id));
+        if !pair.ids.is_empty() {
+            return;
+        }
+        pair.ids = Vec::new();
+        let name = std::mem::replace(&mut pair.name, Arc::from(""));
+        let value = std::mem::replace(&mut pair.value, Arc::from(""));
+        if let Some(values) = self.names.get_mut(&name) {
+            values.remove(&value);
+            if values.is_empty() {
+                self.names.remove(&name);
+            }
+        }
+        self.free.push(number);
+    }
+
+    /// The series with `name="value"`, ascending.
+    pub(super) fn ids(&self, name: &str, value: &str) -> &[u32] {
+        let number = self.names.get(name).and_then(|values| values.get(value));
+        number.map_or(&[], |&number| &self.pairs[number as usize].ids)
+    }
+
+    /// The series whose value of `name` satisfies `is_wanted`, ascending.
+    pub(super) fn union(&self, name: &str, is_wanted: impl Fn(&str) -> bool) -> Vec<u32> {
+        let mut ids = Vec::new();
+        for (value, &number) in self.names.get(name).into_iter().flatten() {
+            if is_wanted(value) {
+                ids.extend_from_slice(&self.pairs[number as usize].ids);
+            }
+        }
+        // A series has one value of a name, so there is nothing twice.
+        ids.sort_unstable();
+        ids
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.free.len() == self.pairs.len()
+    }
+
+    fn create(&mut self, name: &str, value: &str) -> u32 {
+        let shared = self
+            .names
+            .get_key_value(name)
+            .map(|(name, _)| Arc::clone(name));
+        let pair = Pair {
+            name: shared.unwrap_or_else(|| Arc::from(name)),
+            value: Arc::from(value),
+            ids: Vec::new(),
+        };
+        let values = self.names.entry(Arc::clone(&pair.name)).or_default();
+        let number = self.free.pop().unwrap_or_else(|| {
+            // There are fewer pairs than series times labels, and both fit 32 bits.
+            u32::try_from(self.pairs.len()).unwrap_or(u32::MAX)
+        });
+        values.insert(Arc::clone(&pair.value), number);
+        match self.pairs.get_mut(number as usize) {
+            Some(place) => *place = pair,
+            None => self.pairs.push(pair),
+        }
+        number
+    }
+}

@@ -1,0 +1,124 @@
+//! A batch while it is being filled.
+
+use std::collections::BTreeMap;
+
+use system_stats_model::sample::Millis;
+use tokio::time::Instant;
+
+use super::Done;
+use crate::object::{Object, ObjectKind};
+use crate::store::{SeriesRow, TargetRow};
+
+/// What a row of a table counts for beside its text.
+const ROW_BYTES: usize = 48;
+
+/// Everything that will become one commit.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) seq: u64,
+    pub(crate) segment: u64,
+    /// Records of the journal.
+    pub(crate) records: Vec<u8>,
+    pub(crate) targets: Vec<TargetRow>,
+    pub(crate) series: Vec<SeriesRow>,
+    pub(crate) forgotten_series: Vec<u64>,
+    pub(crate) forgotten_targets: Vec<u64>,
+    /// New versions of documents; none for a document that is gone.
+    objects: BTreeMap<(ObjectKind, String), Option<Object>>,
+    pub(crate) meta: BTreeMap<&'static str, i64>,
+    pub(crate) newest: Option<Millis>,
+    pub(crate) deletes: bool,
+    /// Somebody waits for it.
+    pub(super) urgent: bool,
+    /// When the first thing was added.
+    pub(super) since: Option<Instant>,
+    /// Bytes apart from the records.
+    rest_bytes: usize,
+}
+
+impl Pending {
+    pub(super) fn new(seq: u64) -> Self {
+        Self {
+            seq,
+            segment: 0,
+            records: Vec::new(),
+            targets: Vec::new(),
+            series: Vec::new(),
+            forgotten_series: Vec::new(),
+            forgotten_targets: Vec::new(),
+            objects: BTreeMap::new(),
+            meta: BTreeMap::new(),
+            newest: None,
+            deletes: false,
+            urgent: false,
+            since: None,
+            rest_bytes: 0,
+        }
+    }
+
+    pub(crate) fn add_target(&mut self, row: TargetRow) {
+        self.rest_bytes += row.labels.encoded().len() + ROW_BYTES;
+        self.targets.push(row);
+    }
+
+    pub(crate) fn add_series(&mut self, row: SeriesRow) {
+        self.rest_bytes += row.labels.encoded().len() + ROW_BYTES;
+        self.series.push(row);
+    }
+
+    pub(crate) fn forget(&mut self, series: &[u32], target: Option<u32>) {
+        self.rest_bytes += series.len() * 8 + 8;
+        self.forgotten_series
+            .extend(series.iter().copied().map(u64::from));
+        self.forgotten_targets.extend(target.map(u64::from));
+    }
+
+    pub(crate) fn set_meta(&mut self, key: &'static str, value: i64) {
+        self.rest_bytes += ROW_BYTES;
+        self.meta.insert(key, value);
+    }
+
+    /// Sets metadata unless a higher value is about to be set.
+    pub(crate) fn raise_meta(&mut self, key: &'static str, value: i64) {
+        let have = self.meta.entry(key).or_insert(value);
+        *have = value.max(*have);
+    }
+
+    pub(crate) fn put_object(&mut self, object: Object) {
+        let key = (object.kind, object.key.clone());
+        self.rest_bytes += object.body.len() + object.key.len() + ROW_BYTES;
+        if let Some(Some(before)) = self.objects.insert(key, Some(object)) {
+            self.rest_bytes = self.rest_bytes.saturating_sub(before.body.len());
+        }
+    }
+
+    pub(crate) fn delete_object(&mut self, kind: ObjectKind, key: &str) {
+        self.rest_bytes += key.len() + ROW_BYTES;
+        self.objects.insert((kind, key.to_owned()), None);
+    }
+
+    pub(crate) fn objects(&self) -> &BTreeMap<(ObjectKind, String), Option<Object>> {
+        &self.objects
+    }
+
+    /// What there is to note when it has been committed.
+    pub(crate) fn done(&self) -> Done {
+        Done {
+            seq: self.seq,
+            segment: self.segment,
+            bytes: self.bytes(),
+            written: 0,
+            newest: self.newest,
+            deletes: self.deletes,
+        }
+    }
+
+    /// What it counts for while it waits.
+    pub(crate) fn bytes(&self) -> usize {
+        self.records.len() + self.rest_bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes() == 0
+    }
+}

@@ -1,0 +1,188 @@
+//! A snapshot: windows shared with the head, decoded when they are read.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use system_stats_model::labels::Labels;
+use system_stats_model::matcher::{MatchOp, Matcher};
+use system_stats_model::sample::{Millis, TimeRange};
+use system_stats_model::source::{Samples, Selector, SeriesSource, SourceError};
+
+use crate::head::Window;
+
+/// What the storage held at a moment: the series of some selectors, in their ranges.
+///
+/// It answers the selectors that it was made for, and narrower ones.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    series: Vec<Series>,
+    /// By target, oldest first.
+    windows: HashMap<u32, Vec<Arc<Window>>>,
+    /// Which of `series` the selectors with these matchers pick.
+    picks: HashMap<Vec<Condition>, Vec<usize>>,
+}
+
+/// A matcher as something that can be compared.
+type Condition = (String, MatchOp, String);
+
+#[derive(Debug)]
+struct Series {
+    labels: Labels,
+    /// Ids and targets: more than one when several targets have a series with these labels.
+    parts: Vec<(u32, u32)>,
+}
+
+fn conditions(matchers: &[Matcher]) -> Vec<Condition> {
+    let condition = |m: &Matcher| (m.name().to_owned(), m.op(), m.value().to_owned());
+    matchers.iter().map(condition).collect()
+}
+
+impl SeriesSource for Snapshot {
+    fn for_each(
+        &self,
+        selector: &Selector,
+        visit: &mut dyn FnMut(&Labels, Samples<'_>) -> ControlFlow<()>,
+    ) -> Result<(), SourceError> {
+        let is_match = |labels: &Labels| selector.matchers.iter().all(|m| m.matches_labels(labels));
+        let mut scratch = Scratch::default();
+        let mut one = |series: &Series| self.read(series, selector.range, &mut scratch, visit);
+        let stopped = match self.picks.get(&conditions(&selector.matchers)) {
+            Some(picked) => picked.iter().try_for_each(|&at| one(&self.series[at])),
+            None => {
+                let mut all = self.series.iter().filter(|series| is_match(&series.labels));
+                all.try_for_each(one)
+            }
+        };
+        match stopped {
+            Err(Stop::Corrupt(error)) => Err(error),
+            Err(Stop::Break) | Ok(()) => Ok(()),
+        }
+    }
+}
+
+enum Stop {
+    Break,
+    Corrupt(SourceError),
+}
+
+#[derive(Default)]
+struct Scratch {
+    timestamps: Vec<Millis>,
+    values: Vec<f64>,
+}
+
+impl Snapshot {
+    fn read(
+        &self,
+        series: &Series,
+        range: TimeRange,
+        scratch: &mut Scratch,
+        visit: &mut dyn FnMut(&Labels, Samples<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Stop> {
+        let Scratch { timestamps, values } = scratch;
+        timestamps.clear();
+        values.clear();
+        for (id, target) in &series.parts {
+            for window in self.windows.get(target).into_iter().flatten() {
+                if !range.overlaps(window.range()) {
+                    continue;
+                }
+                let read = window.read(*id, range, timestamps, values);
+                read.map_err(|reason| {
+                    Stop::Corrupt(SourceError::Corrupt {
+                        series: series.labels.clone(),
+                        reason: format!("window {}: {reason}", window.range().start),
+                    })
+                })?;
+            }
+        }
+        if series.parts.len() > 1 {
+            interleave(timestamps, values);
+        }
+        if timestamps.is_empty() {
+            return Ok(());
+        }
+        match visit(&series.labels, Samples { timestamps, values }) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Stop::Break),
+        }
+    }
+}
+
+/// Brings the samples of several targets into order; of one moment the first stays.
+fn interleave(timestamps: &mut Vec<Millis>, values: &mut Vec<f64>) {
+    let samples = timestamps.drain(..).zip(values.drain(..));
+    let mut samples: Vec<(Millis, f64)> = samples.collect();
+    samples.sort_by_key(|sample| sample.0);
+    samples.dedup_by_key(|sample| sample.0);
+    (*timestamps, *values) = samples.into_iter().unzip();
+}
+
+/// Collects what a snapshot needs.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    snapshot: Snapshot,
+    by_id: HashMap<u32, usize>,
+    /// The stretch that is needed of each target.
+    ranges: BTreeMap<u32, TimeRange>,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            snapshot: Snapshot::default(),
+            by_id: HashMap::new(),
+            ranges: BTreeMap::new(),
+        }
+    }
+
+    /// Adds what a selector picks: ids, ascending, with targets, labels and the other series with
+    /// the same labels (which are picked as well).
+    pub(crate) fn select(
+        &mut self,
+        selector: &Selector,
+        series: impl Iterator<Item = (u32, u32, Labels, Vec<u32>)>,
+    ) {
+        let mut picked = Vec::new();
+        for (id, target, labels, twins) in series {
+            let range = self.ranges.entry(target).or_insert(selector.range);
+            range.start = range.start.min(selector.range.start);
+            range.end = range.end.max(selector.range.end);
+            let first = twins.iter().copied().filter(|twin| *twin < id).min();
+            let at = first.and_then(|first| self.by_id.get(&first).copied());
+            let known = self.by_id.get(&id).copied();
+            let at = match (known, at) {
+                (Some(known), _) => known,
+                // Its twin came before it, in this selection or another.
+                (None, Some(at)) => {
+                    self.snapshot.series[at].parts.push((id, target));
+                    at
+                }
+                (None, None) => {
+                    let parts = vec![(id, target)];
+                    self.snapshot.series.push(Series { labels, parts });
+                    self.snapshot.series.len() - 1
+                }
+            };
+            self.by_id.insert(id, at);
+            if first.is_none() {
+                picked.push(at);
+            }
+        }
+        self.snapshot
+            .picks
+            .insert(conditions(&selector.matchers), picked);
+    }
+
+    /// Takes the windows, from a function that has those of a target in a range.
+    pub(crate) fn build(
+        mut self,
+        windows: impl Fn(u32, TimeRange) -> Vec<Arc<Window>>,
+    ) -> Snapshot {
+        for (&target, &range) in &self.ranges {
+            self.snapshot.windows.insert(target, windows(target, range));
+        }
+        self.snapshot
+    }
+}

@@ -1,0 +1,161 @@
+//! Samples and names out.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use system_stats_model::labels::Labels;
+use system_stats_model::matcher::Matcher;
+use system_stats_model::sample::{Millis, Sample};
+use system_stats_model::source::Selector;
+
+use super::{Catalog, Inner, ReadError, Storage};
+use crate::snapshot::{Builder, Snapshot};
+use crate::sync::read;
+
+/// So many series are looked at under one lock.
+const AT_ONCE: usize = 1024;
+
+/// What is known of a series without reading its samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeriesStats {
+    /// How many samples there are, staleness markers not counted.
+    pub samples: u64,
+    /// The time of the oldest that is no staleness marker; that of `latest` if there is none.
+    pub first: Millis,
+    /// The time of the newest that is no staleness marker; that of `latest` if there is none.
+    pub last: Millis,
+    /// The newest sample, a staleness marker included.
+    pub latest: Option<Sample>,
+}
+
+impl SeriesStats {
+    fn merge(&mut self, other: &Self) {
+        let (none, others) = (self.samples == 0, other.samples > 0);
+        if others {
+            self.first = if none {
+                other.first
+            } else {
+                self.first.min(other.first)
+            };
+            self.last = if none {
+                other.last
+            } else {
+                self.last.max(other.last)
+            };
+        }
+        self.samples += other.samples;
+        let time = |sample: &Option<Sample>| sample.map(|sample| sample.timestamp);
+        if time(&other.latest) > time(&self.latest) {
+            self.latest = other.latest;
+        }
+    }
+}
+
+impl Storage {
+    /// Everything that any of the selectors picks, as of now. What is appended afterwards does not
+    /// show.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    #[expect(
+        clippy::unused_async,
+        reason = "what is not in memory will have to be fetched"
+    )]
+    pub async fn snapshot(&self, selectors: &[Selector]) -> Result<Snapshot, ReadError> {
+        let catalog = read(&self.inner.catalog);
+        let mut builder = Builder::new();
+        for selector in selectors {
+            let ids = catalog.index.select(&selector.matchers);
+            let series = ids.into_iter().filter_map(|id| {
+                let labels = catalog.index.labels(id)?;
+                let twins = catalog.index.twins(&labels, id);
+                Some((id, catalog.index.target(id)?, labels, twins))
+            });
+            builder.select(selector, series);
+        }
+        Ok(builder.build(|target, range| {
+            let target = catalog.targets.get(&target);
+            target
+                .map(|target| Inner::head_of(target).windows(range))
+                .unwrap_or_default()
+        }))
+    }
+
+    /// Calls `visit` for every series that has a sample and satisfies all matchers, in no
+    /// particular order, each label set once. Nothing is decoded. Stops when `visit` breaks.
+    pub fn series(
+        &self,
+        matchers: &[Matcher],
+        visit: &mut dyn FnMut(&Labels, SeriesStats) -> ControlFlow<()>,
+    ) {
+        let ids = read(&self.inner.catalog).index.select(matchers);
+        for some in ids.chunks(AT_ONCE) {
+            // No lock is held while `visit` runs.
+            for (labels, stats) in read(&self.inner.catalog).stats(some) {
+                if visit(&labels, stats).is_break() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Catalog {
+    /// Statistics of those of the series that have a sample.
+    fn stats(&self, ids: &[u32]) -> Vec<(Labels, SeriesStats)> {
+        let mut of_id: BTreeMap<u32, SeriesStats> = BTreeMap::new();
+        let mut found: Vec<(u32, Labels, Vec<u32>)> = Vec::with_capacity(ids.len());
+        let mut wanted = Vec::with_capacity(ids.len());
+        for &id in ids {
+            let Some(labels) = self.index.labels(id) else {
+                continue;
+            };
+            let twins = self.index.twins(&labels, id);
+            wanted.push(id);
+            wanted.extend(&twins);
+            // Of twins the one with the lowest id speaks for all.
+            if twins.iter().all(|&twin| id < twin) {
+                found.push((id, labels, twins));
+            }
+        }
+        for (target, ids) in self.by_target(&wanted) {
+            let Some(target) = self.targets.get(&target) else {
+                continue;
+            };
+            let head = Inner::head_of(target);
+            for id in ids {
+                if let Some(column) = head.column(id)
+                    && let Some(latest) = column.latest()
+                {
+                    let is_empty = column.samples == 0;
+                    of_id.insert(
+                        id,
+                        SeriesStats {
+                            samples: u64::from(column.samples),
+                            first: if is_empty {
+                                latest.timestamp
+                            } else {
+                                column.first
+                            },
+                            last: if is_empty {
+                                latest.timestamp
+                            } else {
+                                column.last
+                            },
+                            latest: Some(latest),
+                        },
+                    );
+                }
+            }
+        }
+        let whole = |(id, labels, twins): (u32, Labels, Vec<u32>)| {
+            let mut all = std::iter::once(id)
+                .chain(twins)
+                .filter_map(|id| of_id.get(&id));
+            let mut stats = *all.next()?;
+            all.for_each(|other| stats.merge(other));
+            Some((labels, stats))
+        };
+        found.into_iter().filter_map(whole).collect()
+    }
+}
