@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use system_stats_model::exposition::{Entry, Limits, MetricType, Parser};
+use system_stats_model::exposition::{Entry, LabelPair, Limits, MetricType, Parser};
 
 pub use system_stats_model::exposition::Format;
 
@@ -15,7 +15,8 @@ pub type Exposition = BTreeMap<String, Family>;
 pub struct Family {
     /// Its type, if it was told.
     pub kind: Option<MetricType>,
-    /// Values by labels in order of their names, written as `{a="b",c="d"}`; empty without any.
+    /// Values by labels in order of their names, written as `{a="b",c="d"}`; empty without any. An
+    /// empty label is as good as none and left out.
     pub samples: BTreeMap<String, f64>,
 }
 
@@ -49,7 +50,8 @@ pub fn parse_as(format: Format, text: &str) -> Exposition {
                     .labels(&series, &mut pairs)
                     .unwrap_or_else(|e| panic!("{e}"));
                 let mut labels = String::new();
-                for (name, value) in pairs.iter().filter(|(name, _)| name != "__name__") {
+                let told = |(name, value): &&LabelPair<'_>| name != "__name__" && !value.is_empty();
+                for (name, value) in pairs.iter().filter(told) {
                     let comma = if labels.is_empty() { "{" } else { "," };
                     let _ = write!(labels, "{comma}{name}={value:?}");
                 }
@@ -74,8 +76,7 @@ mod tests {
 
     #[test]
     fn families_types_and_labels_are_read() {
-        let text =
-            "# TYPE a_total counter\na_total{z=\"1\",b=\"x,}\"} 2\na_total 1e+06\n\nb{} NaN\n";
+        let text = "# TYPE a_total counter\na_total{z=\"1\",y=\"\",b=\"x,}\"} 2\na_total 1e+06\n\nb{} NaN\n";
         let found = parse(text);
         assert_eq!(found["a_total"].kind, Some(MetricType::Counter));
         let labels: Vec<&String> = found["a_total"].samples.keys().collect();
