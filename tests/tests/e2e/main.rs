@@ -8,6 +8,8 @@
 )]
 
 mod beside_node_exporter;
+mod clients;
+mod command_line;
 mod configuration;
 mod contract_a;
 mod defaults;
