@@ -1,0 +1,90 @@
+//! Why a scrape failed, in words for the list of targets.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use system_stats_model::append::AppendError;
+use system_stats_model::exposition::ExpositionError;
+
+use crate::config::format_duration;
+
+/// Why a scrape failed. Nothing in it repeats a URL: those may hold credentials.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ScrapeError {
+    #[error("{0}")]
+    Connect(String),
+    #[error("timed out after {}", format_duration(*.0))]
+    TimedOut(Duration),
+    #[error("server returned HTTP status {0}")]
+    Status(StatusCode),
+    #[error("more than {0} redirects")]
+    Redirects(usize),
+    #[error("the body is larger than {0} bytes; raise body_size_limit or expose less")]
+    BodyTooLarge(u64),
+    #[error("{0}")]
+    ContentType(String),
+    #[error(transparent)]
+    Exposition(#[from] ExpositionError),
+    #[error("more than {0} samples (sample_limit)")]
+    Samples(u64),
+    #[error("{series} has more than {limit} labels (label_limit)")]
+    Labels { series: String, limit: u64 },
+    #[error(
+        "{series} has a label whose name is longer than {limit} bytes (label_name_length_limit)"
+    )]
+    LabelName { series: String, limit: u64 },
+    #[error(
+        "{series} has a label whose value is longer than {limit} bytes (label_value_length_limit)"
+    )]
+    LabelValue { series: String, limit: u64 },
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+impl ScrapeError {
+    /// A word for each kind, for the own metrics.
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "connection",
+            Self::TimedOut(_) => "timeout",
+            Self::Status(_) | Self::Redirects(_) => "status",
+            Self::BodyTooLarge(_) => "body_size_limit",
+            Self::ContentType(_) => "content_type",
+            Self::Exposition(_) => "exposition",
+            Self::Samples(_) => "sample_limit",
+            Self::Labels { .. } | Self::LabelName { .. } | Self::LabelValue { .. } => "label_limit",
+            Self::Append(_) => "storage",
+        }
+    }
+
+    /// What an HTTP client's error means to somebody who looks at a list of targets.
+    pub(super) fn from_http(error: &reqwest::Error, redirects: usize) -> Self {
+        if error.is_redirect() {
+            return Self::Redirects(redirects);
+        }
+        let mut deepest: &dyn Error = error;
+        while let Some(source) = deepest.source() {
+            if source.is::<rustls::Error>() {
+                return Self::Connect(format!("TLS: {source}"));
+            }
+            deepest = source;
+        }
+        if error.is_dns() {
+            return Self::Connect(format!("the host's name cannot be resolved: {deepest}"));
+        }
+        let kind = deepest.downcast_ref::<io::Error>().map(io::Error::kind);
+        Self::Connect(match kind {
+            Some(io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
+            Some(io::ErrorKind::ConnectionReset) => "connection reset by the target".to_owned(),
+            Some(io::ErrorKind::HostUnreachable) => "host unreachable".to_owned(),
+            Some(io::ErrorKind::NetworkUnreachable) => "network unreachable".to_owned(),
+            Some(io::ErrorKind::TimedOut) => "the connection timed out".to_owned(),
+            _ if error.is_decode() || error.is_body() => {
+                format!("the answer is broken or was cut off: {deepest}")
+            }
+            _ => deepest.to_string(),
+        })
+    }
+}

@@ -1,0 +1,197 @@
+//! One scrape, from the answer to what is stored.
+
+use std::time::Duration;
+
+use system_stats_model::append::{
+    AppendError, Appender, Batch, Order, Outcome, Row, TargetId, Urgency,
+};
+use system_stats_model::sample::Millis;
+use tokio::time::Instant;
+
+use super::cache::Cache;
+use super::client::Answer;
+use super::content;
+use super::error::ScrapeError;
+use super::reading::{Counts, Reading, Rules, end};
+use super::report::Report;
+use super::worker::Shared;
+
+/// What a target's loop carries from scrape to scrape.
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) cache: Cache,
+    ids: Option<Ids>,
+    /// How large the last body was.
+    pub(super) body_bytes: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Ids {
+    target: TargetId,
+    report: Report,
+}
+
+/// What came of a scrape.
+#[derive(Debug)]
+pub(super) struct Scraped {
+    pub(super) counts: Counts,
+    pub(super) duration: Duration,
+    /// Why it failed, if it did.
+    pub(super) error: Option<ScrapeError>,
+}
+
+/// When a scrape took place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct When {
+    /// The time of its samples.
+    pub(super) at: Millis,
+    pub(super) started: Instant,
+}
+
+impl Memory {
+    fn ids(&mut self, shared: &Shared) -> Result<Ids, AppendError> {
+        if let Some(ids) = self.ids {
+            return Ok(ids);
+        }
+        let (appender, labels) = (&*shared.appender, &shared.target.labels);
+        let target = appender.target(labels)?;
+        let report = Report::new(appender, target, labels)?;
+        Ok(*self.ids.insert(Ids { target, report }))
+    }
+
+    fn forget(&mut self) {
+        self.cache.forget();
+        self.ids = None;
+    }
+
+    /// Stores what an answer holds, or that there was none, as one batch.
+    pub(super) fn ingest(
+        &mut self,
+        shared: &Shared,
+        answer: Result<Answer, ScrapeError>,
+        when: When,
+    ) -> Scraped {
+        let mut counts = Counts::default();
+        let stored = answer.and_then(|answer| {
+            self.body_bytes = answer.body.len();
+            self.again(|memory| {
+                counts = Counts::default();
+                memory.store(shared, &answer, when, &mut counts)
+            })
+        });
+        let error = stored.err().map(|error| {
+            // That the scrape failed is the news; if not even that can be stored, so be it.
+            let _ = self.again(|memory| memory.store_failure(shared, when, counts));
+            error
+        });
+        Scraped {
+            counts,
+            duration: when.started.elapsed(),
+            error,
+        }
+    }
+
+    /// Once more from the start when the store has forgotten what an id means.
+    fn again(
+        &mut self,
+        mut attempt: impl FnMut(&mut Self) -> Result<(), ScrapeError>,
+    ) -> Result<(), ScrapeError> {
+        match attempt(self) {
+            Err(ScrapeError::Append(
+                AppendError::UnknownSeries(_) | AppendError::UnknownTarget(_),
+            )) => {
+                self.forget();
+                attempt(self)
+            }
+            result => result,
+        }
+    }
+
+    fn store(
+        &mut self,
+        shared: &Shared,
+        answer: &Answer,
+        when: When,
+        counts: &mut Counts,
+    ) -> Result<(), ScrapeError> {
+        let job = &*shared.job;
+        let format = content::format(answer.content_type.as_deref(), job.fallback_scrape_protocol)?;
+        let ids = self.ids(shared)?;
+        let rules = Rules {
+            job,
+            labels: &shared.target.labels,
+            target: ids.target,
+            at: when.at,
+            now: shared.clock.now(),
+        };
+        let mut reading = Reading::new(&rules, &*shared.appender, &mut self.cache);
+        let read = reading.read(&answer.body, format);
+        *counts = reading.counts;
+        let mut rows = reading.rows;
+        read?;
+        rows.extend(
+            ids.report
+                .rows(when.at, true, when.started.elapsed(), *counts),
+        );
+        let outcome = append(&*shared.appender, ids.target, rows)?;
+        self.cache.keep_seen();
+        note(shared, outcome, *counts);
+        Ok(())
+    }
+
+    fn store_failure(
+        &mut self,
+        shared: &Shared,
+        when: When,
+        counts: Counts,
+    ) -> Result<(), ScrapeError> {
+        let ids = self.ids(shared)?;
+        let mut rows: Vec<Row> = self
+            .cache
+            .live()
+            .map(|series| end(series, when.at))
+            .collect();
+        rows.extend(
+            ids.report
+                .rows(when.at, false, when.started.elapsed(), counts),
+        );
+        append(&*shared.appender, ids.target, rows)?;
+        self.cache.none_live();
+        Ok(())
+    }
+
+    /// Stores that the target is no more. Where it has come back under another configuration, its
+    /// series have newer samples and refuse their end.
+    pub(super) fn store_end(&mut self, shared: &Shared, at: Millis) -> Result<(), AppendError> {
+        let Some(ids) = self.ids else {
+            return Ok(());
+        };
+        let mut rows: Vec<Row> = self.cache.live().map(|series| end(series, at)).collect();
+        rows.extend(ids.report.ends(at));
+        append(&*shared.appender, ids.target, rows)?;
+        self.cache.none_live();
+        Ok(())
+    }
+}
+
+fn append(
+    appender: &dyn Appender,
+    target: TargetId,
+    rows: Vec<Row>,
+) -> Result<Outcome, AppendError> {
+    let batch = Batch {
+        target,
+        order: Order::Strict,
+        rows,
+    };
+    let (_, outcome) = appender.append(batch, Urgency::Relaxed)?;
+    Ok(outcome)
+}
+
+fn note(shared: &Shared, outcome: Outcome, counts: Counts) {
+    let metrics = &shared.metrics;
+    metrics.samples.inc_by(outcome.stored as u64);
+    metrics.reject("out_of_order", outcome.out_of_order as u64);
+    metrics.reject("duplicate", outcome.duplicate as u64 + counts.repeated);
+    metrics.reject("out_of_bounds", counts.out_of_bounds);
+}

@@ -1,0 +1,290 @@
+//! From a job's lists to targets: labels, URL, timing.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use reqwest::Url;
+use system_stats_model::labels::{INSTANCE, JOB, Labels, LabelsBuilder};
+
+use crate::config::{Scheme, ScrapeConfig, StaticConfig, format_duration, parse_duration};
+
+const ADDRESS: &str = "__address__";
+const METRICS_PATH: &str = "__metrics_path__";
+const SCHEME: &str = "__scheme__";
+const SCRAPE_INTERVAL: &str = "__scrape_interval__";
+const SCRAPE_TIMEOUT: &str = "__scrape_timeout__";
+const PARAM: &str = "__param_";
+/// Labels that begin so are for the way to the target, not for its series.
+const INTERNAL: &str = "__";
+
+/// Words in the name of a query parameter whose value is nobody's business.
+const SECRET_WORDS: [&str; 6] = ["token", "key", "secret", "password", "passwd", "auth"];
+
+/// One endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    /// What its series get.
+    pub(super) labels: Labels,
+    /// What it was known by before internal labels were taken away.
+    pub(super) discovered: Labels,
+    pub(super) url: Url,
+    pub(super) interval: Duration,
+    pub(super) timeout: Duration,
+}
+
+impl Target {
+    /// The same over restarts, and different for different endpoints.
+    pub(super) fn hash(&self) -> u64 {
+        let labels = fnv64a(self.labels.encoded().as_bytes());
+        fnv64a(format!("{labels:016}{}", self.url).as_bytes())
+    }
+
+    /// The URL as people may see it: without user, password, and the values of parameters that
+    /// look secret.
+    pub(super) fn shown_url(&self) -> String {
+        let mut url = self.url.clone();
+        // Fails only for URLs without a host, and then there is nothing to take away.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        let is_secret = |name: &str| {
+            let name = name.to_ascii_lowercase();
+            SECRET_WORDS.iter().any(|word| name.contains(word))
+        };
+        if url.query_pairs().any(|(name, _)| is_secret(&name)) {
+            let pairs: Vec<(String, String)> = url
+                .query_pairs()
+                .map(|(name, value)| match is_secret(&name) {
+                    true => (name.into_owned(), "REDACTED".to_owned()),
+                    false => (name.into_owned(), value.into_owned()),
+                })
+                .collect();
+            url.query_pairs_mut().clear().extend_pairs(pairs);
+        }
+        url.to_string()
+    }
+
+    /// Where our own exporter answers with the host's `/system` document.
+    pub(super) fn system_url(&self) -> Url {
+        let mut url = self.url.clone();
+        url.set_path("/system");
+        url.set_query(None);
+        url
+    }
+}
+
+/// FNV-1a with 64 bits, <http://www.isthe.com/chongo/tech/comp/fnv/>.
+pub(super) fn fnv64a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// The targets of a job, each endpoint once, and what is wrong with those that were left out.
+pub(super) fn of_job(job: &ScrapeConfig) -> (Vec<Target>, Vec<String>) {
+    let (mut targets, mut problems) = (Vec::new(), Vec::new());
+    let mut seen = HashSet::new();
+    for group in &job.static_configs {
+        for address in &group.targets {
+            match target(job, group, address) {
+                Ok(target) => {
+                    if seen.insert((target.labels.clone(), target.url.clone())) {
+                        targets.push(target);
+                    }
+                }
+                Err(reason) => problems.push(format!("target {address:?} is left out: {reason}")),
+            }
+        }
+    }
+    (targets, problems)
+}
+
+fn target(job: &ScrapeConfig, group: &StaticConfig, address: &str) -> Result<Target, String> {
+    let discovered = discovered(job, group, address);
+    let value = |name: &str| discovered.get(name).unwrap_or_default();
+    let timing = |name: &str| {
+        parse_duration(value(name)).map_err(|reason| format!("label {name}: {reason}"))
+    };
+    let (interval, timeout) = (timing(SCRAPE_INTERVAL)?, timing(SCRAPE_TIMEOUT)?);
+    if interval.is_zero() || timeout.is_zero() || timeout > interval {
+        return Err(format!(
+            "labels {SCRAPE_INTERVAL} and {SCRAPE_TIMEOUT} must be above 0, and the timeout not longer than the interval"
+        ));
+    }
+    let mut labels = LabelsBuilder::from(&discovered);
+    labels.retain(|name, _| !name.starts_with(INTERNAL));
+    if discovered.get(INSTANCE).is_none() {
+        labels.set(INSTANCE, value(ADDRESS));
+    }
+    Ok(Target {
+        labels: labels.build(),
+        url: url(job, &discovered)?,
+        interval,
+        timeout,
+        discovered,
+    })
+}
+
+/// The labels before internal ones are taken away; the group's win over the job's.
+fn discovered(job: &ScrapeConfig, group: &StaticConfig, address: &str) -> Labels {
+    let mut labels = LabelsBuilder::new();
+    labels.set(JOB, &job.job_name);
+    labels.set(SCHEME, job.scheme.as_str());
+    labels.set(METRICS_PATH, &job.metrics_path);
+    labels.set(SCRAPE_INTERVAL, &format_duration(job.scrape_interval));
+    labels.set(SCRAPE_TIMEOUT, &format_duration(job.scrape_timeout));
+    for (name, values) in &job.params {
+        if let Some(first) = values.first() {
+            labels.set(&format!("{PARAM}{name}"), first);
+        }
+    }
+    for (name, value) in group.labels.iter() {
+        labels.set(name, value);
+    }
+    labels.set(ADDRESS, address);
+    labels.build()
+}
+
+fn url(job: &ScrapeConfig, discovered: &Labels) -> Result<Url, String> {
+    let value = |name: &str| discovered.get(name).unwrap_or_default();
+    let scheme = value(SCHEME);
+    if Scheme::from_name(scheme).is_none() {
+        return Err(format!(
+            "label {SCHEME}: unknown scheme {scheme:?}; use http or https"
+        ));
+    }
+    let mut url = Url::parse(&format!("{scheme}://{}", value(ADDRESS)))
+        .map_err(|error| format!("not an address: {error}"))?;
+    url.set_path(value(METRICS_PATH));
+    let mut params = job.params.clone();
+    for (name, value) in discovered.iter() {
+        let Some(name) = name.strip_prefix(PARAM) else {
+            continue;
+        };
+        match params.iter_mut().find(|(have, _)| have == name) {
+            Some((_, values)) if !values.is_empty() => value.clone_into(&mut values[0]),
+            _ => params.push((name.to_owned(), vec![value.to_owned()])),
+        }
+    }
+    // In one order, whatever the order in the file: the URL is part of what identifies a target.
+    params.sort();
+    let pairs = params
+        .iter()
+        .flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+    let mut pairs = pairs.peekable();
+    if pairs.peek().is_some() {
+        url.query_pairs_mut().extend_pairs(pairs);
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn job(text: &str) -> ScrapeConfig {
+        let text = format!("scrape_configs:\n- {text}");
+        let config = config::parse(&text, "prometheus.yml").unwrap();
+        config.scrape_configs.into_iter().next().unwrap()
+    }
+
+    fn shown(text: &str) -> Vec<String> {
+        let (targets, problems) = of_job(&job(text));
+        let targets = targets
+            .iter()
+            .map(|target| format!("{} {}", target.labels, target.url));
+        targets.chain(problems).collect()
+    }
+
+    #[test]
+    fn labels_and_urls() {
+        let cases: [(&str, &[&str]); 8] = [
+            (
+                "{job_name: a, static_configs: [{targets: ['h:1', h]}]}",
+                &[
+                    r#"{instance="h:1",job="a"} http://h:1/metrics"#,
+                    r#"{instance="h",job="a"} http://h/metrics"#,
+                ],
+            ),
+            (
+                "{job_name: a, scheme: https, metrics_path: /x y, static_configs: [{targets: ['[::1]:1']}]}",
+                &[r#"{instance="[::1]:1",job="a"} https://[::1]:1/x%20y"#],
+            ),
+            (
+                "{job_name: a, static_configs: [{targets: ['h:1'], labels: {job: b, instance: c, d: e, __x: y}}]}",
+                &[r#"{d="e",instance="c",job="b"} http://h:1/metrics"#],
+            ),
+            (
+                "{job_name: a, static_configs: [{targets: ['h:1'], labels: {__scheme__: https, __metrics_path__: /p}}]}",
+                &[r#"{instance="h:1",job="a"} https://h:1/p"#],
+            ),
+            (
+                "{job_name: a, params: {m: [x, y], k: [z w]}, static_configs: [{targets: ['h:1'], labels: {__param_m: v, __param_n: '&'}}]}",
+                &[r#"{instance="h:1",job="a"} http://h:1/metrics?k=z+w&m=v&m=y&n=%26"#],
+            ),
+            (
+                "{job_name: a, static_configs: [{targets: ['h:1', 'h:1']}, {targets: ['h:1']}]}",
+                &[r#"{instance="h:1",job="a"} http://h:1/metrics"#],
+            ),
+            (
+                "{job_name: a, static_configs: [{targets: ['h:1'], labels: {__scheme__: ftp}}]}",
+                &[
+                    r#"target "h:1" is left out: label __scheme__: unknown scheme "ftp"; use http or https"#,
+                ],
+            ),
+            (
+                "{job_name: a, static_configs: [{targets: ['h:1'], labels: {__scrape_interval__: 5x}}]}",
+                &[
+                    r#"target "h:1" is left out: label __scrape_interval__: unknown unit in "5x"; use ms, s, m, h, d, w or y"#,
+                ],
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn labels_may_set_the_timing() {
+        let text = "{job_name: a, static_configs: [{targets: ['h:1'], labels: {__scrape_interval__: 5s, __scrape_timeout__: 2s}}]}";
+        let (targets, _) = of_job(&job(text));
+        assert_eq!(targets[0].interval, Duration::from_secs(5));
+        assert_eq!(targets[0].timeout, Duration::from_secs(2));
+        assert_eq!(
+            shown(&text.replace("2s", "6s")),
+            [
+                "target \"h:1\" is left out: labels __scrape_interval__ and __scrape_timeout__ must be above 0, and the timeout not longer than the interval"
+            ]
+        );
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let text = "{job_name: a, params: {api_token: [abc], module: [x]}, static_configs: [{targets: ['h:1']}]}";
+        let (targets, _) = of_job(&job(text));
+        assert_eq!(
+            targets[0].shown_url(),
+            "http://h:1/metrics?api_token=REDACTED&module=x"
+        );
+        assert_eq!(targets[0].system_url().as_str(), "http://h:1/system");
+    }
+
+    #[test]
+    fn the_hash_depends_on_labels_and_url_only() {
+        let hash = |text: &str| of_job(&job(text)).0[0].hash();
+        let base = hash("{job_name: a, static_configs: [{targets: ['h:1']}]}");
+        assert_eq!(
+            base,
+            hash("{job_name: a, scrape_interval: 5s, static_configs: [{targets: ['h:1']}]}")
+        );
+        assert_ne!(
+            base,
+            hash("{job_name: b, static_configs: [{targets: ['h:1']}]}")
+        );
+        assert_ne!(
+            base,
+            hash("{job_name: a, metrics_path: /x, static_configs: [{targets: ['h:1']}]}")
+        );
+        assert_eq!(fnv64a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+}
