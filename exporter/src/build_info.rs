@@ -29,8 +29,11 @@ pub(crate) fn describe(families: &mut Families) {
         )
         .push(
             &[
+                ("branch", "unknown"),
                 ("goarch", std::env::consts::ARCH),
                 ("goos", std::env::consts::OS),
+                ("goversion", "none"),
+                ("revision", "unknown"),
                 ("version", VERSION),
             ],
             1.0,

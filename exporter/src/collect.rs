@@ -4,15 +4,32 @@
 //!
 //! A collector exposes what it can read. It fails only if it has nothing to say at all.
 
+mod conntrack;
 mod cpu;
+mod cpufreq;
 mod diskstats;
+mod filefd;
 mod filesystem;
 mod hwmon;
 mod loadavg;
+mod mdadm;
 mod meminfo;
+mod netclass;
 mod netdev;
+mod netstat;
+mod os;
+mod powersupplyclass;
+mod pressure;
+mod process;
+mod processes;
+mod schedstat;
+mod sockstat;
+mod softnet;
 mod stat;
 mod system;
+mod thermal_zone;
+mod time;
+mod timex;
 mod uname;
 mod vmstat;
 
@@ -67,26 +84,58 @@ impl CollectError {
 /// A line of the list.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
+    pub(crate) is_default: bool,
     pub(crate) make: fn() -> Box<dyn Collector>,
 }
 
 impl Entry {
-    const fn new(name: &'static str, make: fn() -> Box<dyn Collector>) -> Self {
-        Self { name, make }
+    /// A collector that is on unless it is switched off.
+    const fn on(name: &'static str, make: fn() -> Box<dyn Collector>) -> Self {
+        Self {
+            name,
+            is_default: true,
+            make,
+        }
+    }
+
+    /// A collector that is off unless it is switched on.
+    const fn off(name: &'static str, make: fn() -> Box<dyn Collector>) -> Self {
+        Self {
+            name,
+            is_default: false,
+            make,
+        }
     }
 }
 
 /// Every collector there is.
 pub(crate) const ALL: &[Entry] = &[
-    Entry::new("cpu", || Box::<cpu::Cpu>::default()),
-    Entry::new("diskstats", || Box::new(diskstats::collect)),
-    Entry::new("filesystem", || Box::new(filesystem::collect)),
-    Entry::new("hwmon", || Box::new(hwmon::collect)),
-    Entry::new("loadavg", || Box::new(loadavg::collect)),
-    Entry::new("meminfo", || Box::new(meminfo::collect)),
-    Entry::new("netdev", || Box::new(netdev::collect)),
-    Entry::new("stat", || Box::new(stat::collect)),
-    Entry::new("system", || Box::new(system::collect)),
-    Entry::new("uname", || Box::new(uname::collect)),
-    Entry::new("vmstat", || Box::new(vmstat::collect)),
+    Entry::on("conntrack", || Box::new(conntrack::collect)),
+    Entry::on("cpu", || Box::<cpu::Cpu>::default()),
+    Entry::on("cpufreq", || Box::new(cpufreq::collect)),
+    Entry::on("diskstats", || Box::new(diskstats::collect)),
+    Entry::on("filefd", || Box::new(filefd::collect)),
+    Entry::on("filesystem", || Box::new(filesystem::collect)),
+    Entry::on("hwmon", || Box::new(hwmon::collect)),
+    Entry::on("loadavg", || Box::new(loadavg::collect)),
+    Entry::on("mdadm", || Box::new(mdadm::collect)),
+    Entry::on("meminfo", || Box::new(meminfo::collect)),
+    Entry::on("netclass", || Box::new(netclass::collect)),
+    Entry::on("netdev", || Box::new(netdev::collect)),
+    Entry::on("netstat", || Box::new(netstat::collect)),
+    Entry::on("os", || Box::new(os::collect)),
+    Entry::on("powersupplyclass", || Box::new(powersupplyclass::collect)),
+    Entry::on("pressure", || Box::new(pressure::collect)),
+    Entry::on("process", || Box::new(process::collect)),
+    Entry::off("processes", || Box::new(processes::collect)),
+    Entry::on("schedstat", || Box::new(schedstat::collect)),
+    Entry::on("sockstat", || Box::new(sockstat::collect)),
+    Entry::on("softnet", || Box::new(softnet::collect)),
+    Entry::on("stat", || Box::new(stat::collect)),
+    Entry::on("system", || Box::new(system::collect)),
+    Entry::on("thermal_zone", || Box::new(thermal_zone::collect)),
+    Entry::on("time", || Box::new(time::collect)),
+    Entry::on("timex", || Box::new(timex::collect)),
+    Entry::on("uname", || Box::new(uname::collect)),
+    Entry::on("vmstat", || Box::new(vmstat::collect)),
 ];

@@ -69,6 +69,22 @@ impl Files {
     /// The text of a file of proc that is read rarely: nothing is kept open for it.
     pub(crate) fn proc_once(&mut self, path: &str) -> Result<Cow<'_, str>, ReadError> {
         let full = self.roots.procfs.join(path);
+        self.read_once(full)
+    }
+
+    /// The text of an ordinary file of the host, by its absolute path there.
+    pub(crate) fn root_once(&mut self, path: &str) -> Result<String, ReadError> {
+        let full = self.roots.rootfs.join(path.trim_start_matches('/'));
+        self.read_once(full).map(Cow::into_owned)
+    }
+
+    /// What udev knows of the block device with that number.
+    pub(crate) fn udev_block(&mut self, major: u32, minor: u32) -> Result<String, ReadError> {
+        let full = self.roots.udev_data.join(format!("b{major}:{minor}"));
+        self.read_once(full).map(Cow::into_owned)
+    }
+
+    fn read_once(&mut self, full: PathBuf) -> Result<Cow<'_, str>, ReadError> {
         let read = File::open(&full).and_then(|file| fill(&file, &mut self.buffer, None));
         text(read, &self.buffer, full)
     }

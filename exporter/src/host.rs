@@ -7,15 +7,17 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::adjtimex;
+use crate::adjtimex::{self, Timex};
 use crate::clock;
 use crate::config::Config;
 use crate::files::{Files, ReadError};
 use crate::hwmon::{self, Chip};
+use crate::interfaces::{self, Interface};
 use crate::kernel::diskstats::{self, DiskStats};
 use crate::kernel::meminfo::MemInfo;
 use crate::kernel::net_dev::{self, LinkStats};
 use crate::kernel::stat::Stat;
+use crate::local_time;
 use crate::mounts::{self, Filesystem};
 use crate::netlink::{Ipv4, Link, Netlink};
 use crate::processes::{self, ProcessTable};
@@ -46,6 +48,7 @@ struct Memo {
     disks: OnceCell<Result<Rc<Vec<DiskStats>>, ReadError>>,
     links: OnceCell<Result<Rc<Vec<LinkStats>>, ReadError>>,
     netlink: OnceCell<Option<Rc<Vec<Link>>>>,
+    interfaces: OnceCell<Result<Rc<Vec<Interface>>, ReadError>>,
     filesystems: OnceCell<Result<Rc<Vec<Filesystem>>, ReadError>>,
     chips: OnceCell<Result<Rc<Vec<Chip>>, ReadError>>,
     reading: OnceCell<Rc<Reading>>,
@@ -131,6 +134,18 @@ impl Host {
         self.read.netlink.get_or_init(|| links.map(Rc::new)).clone()
     }
 
+    /// All interfaces with their properties.
+    pub(crate) fn interfaces(&mut self) -> Result<Rc<Vec<Interface>>, ReadError> {
+        once!(self.interfaces, self.read_interfaces())
+    }
+
+    fn read_interfaces(&mut self) -> Result<Vec<Interface>, ReadError> {
+        match self.netlink() {
+            Some(links) => Ok(interfaces::from_netlink(&mut self.files, &links)),
+            None => interfaces::from_sysfs(&mut self.files),
+        }
+    }
+
     /// The first IPv4 address of an interface.
     pub(crate) fn ipv4_of(&mut self, interface: &str) -> Option<Ipv4> {
         let links = self.netlink()?;
@@ -162,10 +177,26 @@ impl Host {
 
     /// How far the clock is off in seconds, as far as the kernel knows.
     pub(crate) fn clock_offset(&self) -> Option<f64> {
-        if !self.is_live() {
-            return None;
+        Some(self.timex()?.offset_seconds)
+    }
+
+    /// What the kernel knows of its clock; `None` if the roots show another machine.
+    pub(crate) fn timex(&self) -> Option<Timex> {
+        if self.is_live() {
+            adjtimex::read().ok()
+        } else {
+            None
         }
-        Some(adjtimex::read().ok()?.offset_seconds)
+    }
+
+    /// The time zone's abbreviation and its offset from UTC in seconds.
+    pub(crate) fn time_zone(&self) -> Option<(String, i64)> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "seconds since 1970 fit in 64 bits for as long as there is a sun"
+        )]
+        let seconds = clock::unix_seconds(self.now()) as i64;
+        local_time::zone(seconds)
     }
 
     /// Whether the roots show the machine that this runs on, so that system calls tell the same.

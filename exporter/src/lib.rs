@@ -7,8 +7,8 @@
 //!
 //! From the bottom up:
 //! - `config`: what to look at; `clock`: the time of day
-//! - `files`, `kernel`, `netlink`, `hwmon`, `mounts`, `statfs`, `processes`, `adjtimex`: what
-//!   the kernel says, read and parsed
+//! - `files`, `kernel`, `netlink`, `interfaces`, `hwmon`, `mounts`, `statfs`, `processes`, `adjtimex`,
+//!   `local_time`: what the kernel says, read and parsed
 //! - `sampler`, `host`: the readings of one scrape, and the history that rates need
 //! - `family`, `collect`, `system`: what is exposed of it
 //! - `runner`: the collecting thread and its watchdog
@@ -26,7 +26,9 @@ mod family;
 mod files;
 mod host;
 mod hwmon;
+mod interfaces;
 mod kernel;
+mod local_time;
 mod mounts;
 mod netlink;
 mod processes;
@@ -37,5 +39,5 @@ mod statfs;
 mod system;
 pub mod telemetry;
 
-pub use config::{Config, Roots};
+pub use config::{Collectors, Config, Roots};
 pub use server::{ServeError, serve, serve_all};

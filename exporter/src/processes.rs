@@ -61,6 +61,28 @@ pub(crate) fn read(files: &mut Files) -> Result<ProcessTable, ReadError> {
     Ok(table)
 }
 
+/// Counts the threads of all processes by state.
+pub(crate) fn thread_states(files: &mut Files) -> Result<BTreeMap<char, u64>, ReadError> {
+    let mut states = BTreeMap::new();
+    for entry in files.proc_list("")? {
+        if !entry.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        for thread in files
+            .proc_list(&format!("{entry}/task"))
+            .unwrap_or_default()
+        {
+            let Ok(text) = files.proc_once(&format!("{entry}/task/{thread}/stat")) else {
+                continue;
+            };
+            if let Some(thread) = pid_stat::parse(&text) {
+                *states.entry(thread.state).or_default() += 1;
+            }
+        }
+    }
+    Ok(states)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,10 @@
+use std::collections::BTreeMap;
+
 use super::CollectError;
 use crate::family::{Families, Family, Kind};
 use crate::host::Host;
+use crate::kernel::diskstats::DiskStats;
+use crate::kernel::udev;
 
 /// What a field of `/proc/diskstats` is multiplied with.
 const COUNT: f64 = 1.0;
@@ -115,36 +119,132 @@ const FIELDS: [(&str, &str, Kind, f64); 17] = [
 
 pub(super) fn collect(host: &mut Host, out: &mut Families) -> Result<(), CollectError> {
     let disks = host.disks()?;
-    let mut info = Family::new(
-        "node_disk_info",
-        "Info of /sys/block/<block_device>.",
-        Kind::Gauge,
-    );
+    let mut info = Info::new();
     let mut families = FIELDS.map(|(name, help, kind, _)| Family::new(name, help, kind));
     for disk in disks.iter().filter(|disk| !is_excluded(&disk.device)) {
-        let name = disk.device.replace('/', "!");
-        let rotational = host
+        // Hosts without udev have none of it.
+        let udev = host
             .files
-            .sys_text(&format!("block/{name}/queue/rotational"));
-        info.push(
-            &[
-                ("device", &disk.device),
-                ("major", &disk.major.to_string()),
-                ("minor", &disk.minor.to_string()),
-                ("rotational", rotational.as_deref().unwrap_or_default()),
-            ],
-            1.0,
-        );
+            .udev_block(disk.major, disk.minor)
+            .unwrap_or_default();
+        info.push(disk, &udev::parse(&udev));
         for ((family, value), (_, _, _, unit)) in families.iter_mut().zip(disk.fields()).zip(FIELDS)
         {
             family.push(&[("device", &disk.device)], *value as f64 * unit);
         }
     }
-    out.push(info);
+    info.finish(out);
     for family in families {
         out.push(family);
     }
     Ok(())
+}
+
+/// What udev knows of disks.
+struct Info {
+    disk: Family,
+    filesystem: Family,
+    device_mapper: Family,
+    ata: [(&'static str, Family); 3],
+}
+
+impl Info {
+    fn new() -> Self {
+        let gauge = |name: &'static str, help: &'static str| Family::new(name, help, Kind::Gauge);
+        Self {
+            disk: gauge("node_disk_info", "Info of /sys/block/<block_device>."),
+            filesystem: gauge("node_disk_filesystem_info", "Info about disk filesystem."),
+            device_mapper: gauge(
+                "node_disk_device_mapper_info",
+                "Info about disk device mapper.",
+            ),
+            ata: [
+                (
+                    "ID_ATA_ROTATION_RATE_RPM",
+                    gauge(
+                        "node_disk_ata_rotation_rate_rpm",
+                        "ATA disk rotation rate in RPMs (0 for SSDs).",
+                    ),
+                ),
+                (
+                    "ID_ATA_WRITE_CACHE",
+                    gauge("node_disk_ata_write_cache", "ATA disk has a write cache."),
+                ),
+                (
+                    "ID_ATA_WRITE_CACHE_ENABLED",
+                    gauge(
+                        "node_disk_ata_write_cache_enabled",
+                        "ATA disk has its write cache enabled.",
+                    ),
+                ),
+            ],
+        }
+    }
+
+    fn push(&mut self, disk: &DiskStats, udev: &BTreeMap<&str, &str>) {
+        let known = |name: &str| udev.get(name).copied().unwrap_or_default();
+        // The one that is printed on the disk comes first; virtual disks have the last only.
+        let serials = ["SCSI_IDENT_SERIAL", "ID_SERIAL_SHORT", "ID_SERIAL"];
+        let serial = serials
+            .into_iter()
+            .map(known)
+            .find(|serial| !serial.is_empty());
+        let device = ("device", disk.device.as_str());
+        self.disk.push(
+            &[
+                device,
+                ("major", &disk.major.to_string()),
+                ("minor", &disk.minor.to_string()),
+                ("model", known("ID_MODEL")),
+                ("path", known("ID_PATH")),
+                ("revision", known("ID_REVISION")),
+                ("serial", serial.unwrap_or_default()),
+                ("wwn", known("ID_WWN")),
+            ],
+            1.0,
+        );
+        if !known("ID_FS_TYPE").is_empty() {
+            self.filesystem.push(
+                &[
+                    device,
+                    ("type", known("ID_FS_TYPE")),
+                    ("usage", known("ID_FS_USAGE")),
+                    ("uuid", known("ID_FS_UUID")),
+                    ("version", known("ID_FS_VERSION")),
+                ],
+                1.0,
+            );
+        }
+        if !known("DM_NAME").is_empty() {
+            self.device_mapper.push(
+                &[
+                    device,
+                    ("lv_layer", known("DM_LV_LAYER")),
+                    ("lv_name", known("DM_LV_NAME")),
+                    ("name", known("DM_NAME")),
+                    ("uuid", known("DM_UUID")),
+                    ("vg_name", known("DM_VG_NAME")),
+                ],
+                1.0,
+            );
+        }
+        if !known("ID_ATA").is_empty() {
+            for (property, family) in &mut self.ata {
+                if let Ok(value) = known(property).parse::<u32>() {
+                    family.push(&[device], f64::from(value));
+                }
+            }
+        }
+    }
+
+    fn finish(self, out: &mut Families) {
+        out.push(self.disk);
+        out.push(self.filesystem);
+        out.push(self.device_mapper);
+        for (_, family) in self.ata {
+            out.push(family);
+        }
+    }
 }
 
 /// RAM, loop and floppy devices, and partitions of disks, as `node_exporter` leaves them out.

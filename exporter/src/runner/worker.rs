@@ -35,9 +35,14 @@ impl Worker {
             .name("collect".to_owned())
             .stack_size(STACK)
             .spawn(move || {
+                let enabled = || {
+                    let choice = &config.collectors;
+                    let all = collect::ALL.iter();
+                    all.filter(|entry| choice.is_enabled(entry.name, entry.is_default))
+                };
                 let mut worker = Self {
-                    names: collect::ALL.iter().map(|entry| entry.name).collect(),
-                    collectors: collect::ALL.iter().map(|entry| (entry.make)()).collect(),
+                    names: enabled().map(|entry| entry.name).collect(),
+                    collectors: enabled().map(|entry| (entry.make)()).collect(),
                     host: Host::new(config, history),
                     stuck,
                 };
