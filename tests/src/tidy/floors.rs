@@ -53,7 +53,7 @@ const BUILDINGS: [Building; 2] = [
             (5, &["collect"]),
             (4, &["system"]),
             (3, &["host"]),
-            (2, &["mounts", "processes", "hwmon"]),
+            (2, &["mounts", "processes", "hwmon", "interfaces"]),
             (
                 1,
                 &[
@@ -67,7 +67,15 @@ const BUILDINGS: [Building; 2] = [
             ),
             (
                 0,
-                &["config", "clock", "kernel", "family", "statfs", "adjtimex"],
+                &[
+                    "config",
+                    "clock",
+                    "kernel",
+                    "family",
+                    "statfs",
+                    "adjtimex",
+                    "local_time",
+                ],
             ),
         ],
         level: &[("main", "cli")],
