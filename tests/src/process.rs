@@ -58,6 +58,9 @@ impl Process {
         let name = self.name.clone();
         wait::until(&format!("{name}: {what}"), PATIENCE, || {
             let ended = self.child.try_wait().unwrap();
+            if ended.is_some() {
+                self.finish_log();
+            }
             let log = self.log();
             let found = log.iter().find_map(|line| find(line));
             if let (None, Some(status)) = (&found, ended) {
@@ -93,11 +96,15 @@ impl Process {
                 .unwrap()
                 .ok_or_else(|| self.log.lock().unwrap().clone())
         });
-        // Only now is the log complete.
+        self.finish_log();
+        status
+    }
+
+    /// Reads the log of an ended program to its end.
+    fn finish_log(&mut self) {
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
-        status
     }
 
     /// Whether it still runs.
@@ -109,6 +116,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+        self.finish_log();
         if thread::panicking() {
             eprintln!("--- log of {}:\n{}\n---", self.name, self.log().join("\n"));
         }

@@ -17,8 +17,10 @@ const OF_ITSELF: [&str; 4] = [
     "go_",
 ];
 
-/// What upstream leaves out; Debian builds it with other defaults.
-const UPSTREAM_DEFAULTS: [&str; 3] = [
+/// What upstream leaves out, Debian building it with other defaults; and what ours has by default.
+const UPSTREAM_DEFAULTS: [&str; 5] = [
+    "--collector.processes",
+    "--collector.interrupts",
     "--collector.netdev.device-exclude=^$",
     r"--collector.diskstats.device-exclude=^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$",
     "--collector.filesystem.mount-points-exclude=^/(dev|proc|run/credentials/.+|sys|\

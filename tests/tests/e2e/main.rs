@@ -9,6 +9,7 @@
 
 mod beside_node_exporter;
 mod clients;
+mod collectors;
 mod command_line;
 mod configuration;
 mod contract_a;
