@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::wait;
 
@@ -100,10 +100,14 @@ impl Process {
         status
     }
 
-    /// Reads the log of an ended program to its end.
+    /// Reads the log of an ended program to its end. A child of its own may hold on to the pipes
+    /// for longer; that is not waited for.
     fn finish_log(&mut self) {
-        for reader in self.readers.drain(..) {
-            let _ = reader.join();
+        let start = Instant::now();
+        while self.readers.iter().any(|reader| !reader.is_finished())
+            && start.elapsed() < Duration::from_secs(1)
+        {
+            thread::sleep(Duration::from_millis(5));
         }
     }
 
