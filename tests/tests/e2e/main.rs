@@ -18,6 +18,7 @@ mod durability;
 mod harness;
 mod hostile;
 mod metrics;
+mod old_server;
 mod page;
 mod procfs;
 mod pushes;
