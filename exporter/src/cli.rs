@@ -10,6 +10,7 @@ use std::ffi::OsString;
 
 use tracing::level_filters::LevelFilter;
 
+use crate::collect;
 use crate::config::Config;
 use crate::telemetry::LogFormat;
 use flags::{FLAGS, Flag};
@@ -81,7 +82,7 @@ pub fn parse(
     args: impl IntoIterator<Item = OsString>,
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Command, UsageError> {
-    let mut given: BTreeMap<usize, Vec<(String, String)>> = BTreeMap::new();
+    let mut given = Given::default();
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         let arg = text(arg, "an argument")?;
@@ -101,15 +102,15 @@ pub fn parse(
             "version" => return Ok(Command::Print(flags::version())),
             _ => {}
         }
-        let Some((index, flag, negated)) = find(name) else {
+        let Some(target) = Target::named(name) else {
             return Err(UsageError::UnknownFlag {
                 flag: format!("--{name}"),
                 nearest: flags::nearest(name),
             });
         };
-        let value = match (inline, flag.placeholder) {
+        let value = match (inline, target.placeholder()) {
             (Some(value), _) => value,
-            (None, None) => (!negated).to_string(),
+            (None, None) => (!target.is_negated()).to_string(),
             (None, Some(placeholder)) => match args.next() {
                 Some(value) => text(value, &format!("--{name}"))?,
                 None => {
@@ -120,17 +121,13 @@ pub fn parse(
                 }
             },
         };
-        let values = given.entry(index).or_default();
-        if !flag.repeatable {
-            values.clear();
-        }
-        values.push((format!("--{name}"), value));
+        given.add(&target, format!("--{name}"), value);
     }
     options(given, env).map(|options| Command::Serve(Box::new(options)))
 }
 
 fn options(
-    mut given: BTreeMap<usize, Vec<(String, String)>>,
+    mut given: Given,
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Options, UsageError> {
     let variable = |name: &str| env(name).map(|value| text(value, name)).transpose();
@@ -141,13 +138,27 @@ fn options(
         log_format: LogFormat::default(),
     };
     for (index, flag) in FLAGS.iter().enumerate() {
-        let values = match given.remove(&index) {
+        let values = match given.flags.remove(&index) {
             Some(values) => values,
             None => from_environment(flag, &variable)?,
         };
         for (origin, value) in values {
             (flag.apply)(&mut options, &value)
                 .map_err(|reason| UsageError::BadValue { origin, reason })?;
+        }
+    }
+    for entry in collect::ALL {
+        let name = flags::variable(&format!("collector.{}", entry.name));
+        let from_variable = || Ok(variable(&name)?.map(|value| (name.clone(), value)));
+        let value = match given.collectors.remove(entry.name) {
+            Some(value) => Some(value),
+            None => from_variable()?.filter(|(_, value)| !value.is_empty()),
+        };
+        if let Some((origin, value)) = value {
+            let is_on = flags::parse_switch(&value)
+                .map_err(|reason| UsageError::BadValue { origin, reason })?;
+            let switched = &mut options.config.collectors.switched;
+            switched.insert(entry.name.to_owned(), is_on);
         }
     }
     if options.listen.is_empty() {
@@ -171,7 +182,7 @@ fn from_environment(
     flag: &Flag,
     variable: &dyn Fn(&str) -> Result<Option<String>, UsageError>,
 ) -> Result<Vec<(String, String)>, UsageError> {
-    let name = flag.variable();
+    let name = flags::variable(flag.name);
     let Some(value) = variable(&name)?.filter(|value| !value.is_empty()) else {
         return Ok(Vec::new());
     };
@@ -185,17 +196,73 @@ fn from_environment(
         .collect())
 }
 
-/// The flag of that name, and whether it was spelled `no-…`.
-fn find(name: &str) -> Option<(usize, &'static Flag, bool)> {
-    let position = |name: &str| FLAGS.iter().position(|flag| flag.name == name);
-    if let Some(index) = position(name) {
-        return Some((index, &FLAGS[index], false));
+/// What was given on the command line, each with the flag it came by.
+#[derive(Default)]
+struct Given {
+    flags: BTreeMap<usize, Vec<(String, String)>>,
+    collectors: BTreeMap<&'static str, (String, String)>,
+}
+
+impl Given {
+    fn add(&mut self, target: &Target, origin: String, value: String) {
+        match target {
+            Target::Flag { index, .. } => {
+                let values = self.flags.entry(*index).or_default();
+                if !FLAGS[*index].repeatable {
+                    values.clear();
+                }
+                values.push((origin, value));
+            }
+            Target::Collector { name, .. } => {
+                self.collectors.insert(name, (origin, value));
+            }
+        }
     }
-    let index = position(name.strip_prefix("no-")?)?;
-    FLAGS[index]
-        .placeholder
-        .is_none()
-        .then(|| (index, &FLAGS[index], true))
+}
+
+/// What the name of a flag stands for; switches may be spelled `no-…`.
+enum Target {
+    Flag {
+        index: usize,
+        is_negated: bool,
+    },
+    Collector {
+        name: &'static str,
+        is_negated: bool,
+    },
+}
+
+impl Target {
+    fn named(text: &str) -> Option<Self> {
+        Self::exactly(text, false).or_else(|| {
+            let target = Self::exactly(text.strip_prefix("no-")?, true)?;
+            target.placeholder().is_none().then_some(target)
+        })
+    }
+
+    fn exactly(text: &str, is_negated: bool) -> Option<Self> {
+        if let Some(index) = FLAGS.iter().position(|flag| flag.name == text) {
+            return Some(Self::Flag { index, is_negated });
+        }
+        let collector = text.strip_prefix("collector.")?;
+        let entry = collect::ALL.iter().find(|entry| entry.name == collector)?;
+        Some(Self::Collector {
+            name: entry.name,
+            is_negated,
+        })
+    }
+
+    fn placeholder(&self) -> Option<&'static str> {
+        match self {
+            Self::Flag { index, .. } => FLAGS[*index].placeholder,
+            Self::Collector { .. } => None,
+        }
+    }
+
+    fn is_negated(&self) -> bool {
+        let (Self::Flag { is_negated, .. } | Self::Collector { is_negated, .. }) = self;
+        *is_negated
+    }
 }
 
 fn text(value: OsString, origin: &str) -> Result<String, UsageError> {
@@ -258,6 +325,38 @@ mod tests {
     }
 
     #[test]
+    fn collectors_are_switched_by_name() {
+        let options = run(
+            &[
+                "--collector.disable-defaults",
+                "--collector.processes",
+                "--no-collector.hwmon",
+                "--critical-process=nginx",
+                "--critical-process",
+                "sshd",
+            ],
+            &[
+                ("SYSTEM_STATS_COLLECTOR_HWMON", "true"),
+                ("SYSTEM_STATS_COLLECTOR_CPU", "true"),
+                ("SYSTEM_STATS_CRITICAL_PROCESS", "never"),
+            ],
+        )
+        .unwrap();
+        let collectors = &options.config.collectors;
+        assert!(collectors.disable_defaults);
+        let switched: Vec<(&str, bool)> = collectors
+            .switched
+            .iter()
+            .map(|(name, is_on)| (name.as_str(), *is_on))
+            .collect();
+        assert_eq!(
+            switched,
+            [("cpu", true), ("hwmon", false), ("processes", true)]
+        );
+        assert_eq!(options.config.critical_processes, ["nginx", "sshd"]);
+    }
+
+    #[test]
     fn mistakes_say_what_to_do() {
         for (args, env, message) in [
             (
@@ -282,6 +381,26 @@ mod tests {
                 "SYSTEM_STATS_PORT: \"many\" is not a port; use a number from 0 to 65535",
             ),
             (
+                &["--collector.nothing"],
+                &[],
+                "unknown flag --collector.nothing; see --help",
+            ),
+            (
+                &["--no-log.level"],
+                &[],
+                "unknown flag --no-log.level, did you mean --log.level?; see --help",
+            ),
+            (
+                &["--collector.cpu=perhaps"],
+                &[],
+                "--collector.cpu: \"perhaps\" is neither true nor false",
+            ),
+            (
+                &["--web.telemetry-path=/system"],
+                &[],
+                "--web.telemetry-path: \"/system\" is taken; use another one, /metrics for example",
+            ),
+            (
                 &["serve"],
                 &[],
                 "unexpected argument \"serve\"; all settings are flags, see --help",
@@ -296,7 +415,11 @@ mod tests {
         let help = run(&["--help"], &[]).unwrap_err();
         for flag in FLAGS {
             assert!(help.contains(&format!("--{}", flag.name)), "{}", flag.name);
-            assert!(help.contains(&flag.variable()), "{}", flag.variable());
+            let variable = flags::variable(flag.name);
+            assert!(help.contains(&variable), "{variable}");
+        }
+        for entry in collect::ALL {
+            assert!(help.contains(&format!(" {}", entry.name)), "{}", entry.name);
         }
         assert!(
             run(&["--version"], &[])

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// What an exporter looks at and how it answers. The default is right for the host it runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +14,8 @@ pub struct Config {
     pub critical_processes: Vec<String>,
     /// Which collectors run.
     pub collectors: Collectors,
-    /// Where the metrics are; begins with a slash.
-    pub telemetry_path: String,
+    /// Where the metrics are.
+    pub telemetry_path: TelemetryPath,
 }
 
 /// Which collectors run: the default ones, but for what is switched on or off by name.
@@ -40,7 +42,7 @@ impl Default for Config {
             disk_path: PathBuf::from("/"),
             critical_processes: Vec::new(),
             collectors: Collectors::default(),
-            telemetry_path: "/metrics".to_owned(),
+            telemetry_path: TelemetryPath::default(),
         }
     }
 }
@@ -67,5 +69,87 @@ impl Default for Roots {
             rootfs: PathBuf::from("/"),
             udev_data: PathBuf::from("/run/udev/data"),
         }
+    }
+}
+
+/// The path of a URL that metrics are served under: `/metrics` by default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TelemetryPath(String);
+
+impl TelemetryPath {
+    /// The path, which begins with a slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for TelemetryPath {
+    fn default() -> Self {
+        Self("/metrics".to_owned())
+    }
+}
+
+impl fmt::Display for TelemetryPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a path cannot be used for metrics.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TelemetryPathError {
+    /// It is no plain path.
+    #[error(
+        "{0:?} is no path of letters, digits, dots, dashes and underscores; use one like /metrics"
+    )]
+    NotAPath(String),
+    /// Something else is there.
+    #[error("{0:?} is taken; use another one, /metrics for example")]
+    Taken(String),
+}
+
+impl FromStr for TelemetryPath {
+    type Err = TelemetryPathError;
+
+    fn from_str(text: &str) -> Result<Self, TelemetryPathError> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte);
+        if !text.starts_with('/') || text.len() > 256 || !text.bytes().all(is_plain) {
+            return Err(TelemetryPathError::NotAPath(text.to_owned()));
+        }
+        if matches!(text, "/health" | "/system") {
+            return Err(TelemetryPathError::Taken(text.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_go_where_nothing_else_is() {
+        for good in ["/", "/metrics", "/a/b-c_d.e", "/metrics/"] {
+            assert_eq!(good.parse::<TelemetryPath>().unwrap().as_str(), good);
+        }
+        for bad in [
+            "", "metrics", "/system", "/health", "/{x}", "/*x", "/a b", "/ä",
+        ] {
+            assert!(bad.parse::<TelemetryPath>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn switches_win_over_defaults() {
+        let mut choice = Collectors::default();
+        assert!(choice.is_enabled("cpu", true));
+        assert!(!choice.is_enabled("processes", false));
+        choice.disable_defaults = true;
+        choice.switched.insert("processes".to_owned(), true);
+        choice.switched.insert("stat".to_owned(), false);
+        assert!(!choice.is_enabled("cpu", true));
+        assert!(choice.is_enabled("processes", false));
+        assert!(!choice.is_enabled("stat", true));
     }
 }

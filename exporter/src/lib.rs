@@ -39,5 +39,5 @@ mod statfs;
 mod system;
 pub mod telemetry;
 
-pub use config::{Collectors, Config, Roots};
+pub use config::{Collectors, Config, Roots, TelemetryPath, TelemetryPathError};
 pub use server::{ServeError, serve, serve_all};

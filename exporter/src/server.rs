@@ -1,4 +1,8 @@
-//! The HTTP side: one list of routes, small handlers.
+//! The HTTP side: one list of routes, small handlers. Nothing else here knows axum.
+
+mod connections;
+mod landing;
+mod respond;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +17,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::build_info;
-use crate::config::Config;
+use crate::config::{Config, TelemetryPath};
 use crate::encode::Format;
-use crate::runner::{Busy, Runner};
+use crate::runner::Runner;
 use crate::sampler::FIRST_INTERVAL;
+use connections::Bounded;
+use respond::{refuse, respond};
 
 /// How long open requests may take to finish after the exporter was told to stop.
 const DRAIN: Duration = Duration::from_secs(3);
 /// What a scraper's patience is shortened by, so that the answer still arrives.
 const ON_THE_WAY: Duration = Duration::from_millis(500);
 const JSON: &str = "application/json";
+const HTML: &str = "text/html; charset=utf-8";
 const SCRAPE_TIMEOUT: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
 
 /// Why an exporter could not serve, or could not go on.
@@ -55,6 +62,7 @@ pub async fn serve_all(
     listeners: Vec<TcpListener>,
     cancel: CancellationToken,
 ) -> Result<(), ServeError> {
+    let telemetry_path = config.telemetry_path.clone();
     let runner = Arc::new(Runner::start(config).map_err(ServeError::Thread)?);
     tokio::select! {
         () = tokio::time::sleep(FIRST_INTERVAL) => {}
@@ -64,11 +72,13 @@ pub async fn serve_all(
     let router = router(App {
         runner,
         tasks: tasks.clone(),
+        telemetry_path,
     });
     let mut servers = Vec::new();
     for listener in listeners {
         let stop = cancel.clone().cancelled_owned();
-        let server = axum::serve(listener, router.clone()).with_graceful_shutdown(stop);
+        let server =
+            axum::serve(Bounded::new(listener), router.clone()).with_graceful_shutdown(stop);
         servers.push(tasks.spawn(async move { server.await }));
     }
     tasks.close();
@@ -93,24 +103,42 @@ pub async fn serve_all(
 struct App {
     runner: Arc<Runner>,
     tasks: TaskTracker,
+    telemetry_path: TelemetryPath,
 }
 
 fn router(app: App) -> Router {
-    Router::new()
+    let metrics_path = app.telemetry_path.clone();
+    let mut router = Router::new()
         .route("/health", get(health))
         .route("/system", get(system))
-        .route("/metrics", get(metrics))
-        .with_state(app)
+        .route(metrics_path.as_str(), get(metrics));
+    if metrics_path.as_str() != "/" {
+        router = router.route("/", get(landing));
+    }
+    router.fallback(nothing).with_state(app)
 }
 
-async fn health() -> Response {
-    ([(header::CONTENT_TYPE, JSON)], r#"{"status":"ok"}"#).into_response()
+async fn landing(State(app): State<App>, headers: HeaderMap) -> Response {
+    let policy = [(header::CONTENT_SECURITY_POLICY, "default-src 'none'")];
+    let page = landing::page(&app.telemetry_path);
+    (policy, respond(&headers, HTML, page)).into_response()
 }
 
-async fn system(State(app): State<App>) -> Response {
-    match app.runner.system(&app.tasks).await {
-        Ok(stats) => axum::Json(stats).into_response(),
-        Err(busy) => too_busy(&busy),
+async fn health(headers: HeaderMap) -> Response {
+    respond(&headers, JSON, r#"{"status":"ok"}"#.to_owned())
+}
+
+async fn system(State(app): State<App>, headers: HeaderMap) -> Response {
+    let stats = match app.runner.system(&app.tasks).await {
+        Ok(stats) => stats,
+        Err(busy) => return refuse(StatusCode::SERVICE_UNAVAILABLE, &busy.to_string()),
+    };
+    match serde_json::to_string(&stats) {
+        Ok(body) => respond(&headers, JSON, body),
+        Err(error) => {
+            tracing::error!(%error, "the answer to /system cannot be written as JSON");
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+        }
     }
 }
 
@@ -118,18 +146,18 @@ async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
     let patience = patience(&headers);
     let mut families = match app.runner.metrics(&app.tasks, patience).await {
         Ok(families) => families,
-        Err(busy) => return too_busy(&busy),
+        Err(busy) => return refuse(StatusCode::SERVICE_UNAVAILABLE, &busy.to_string()),
     };
     build_info::describe(&mut families);
     let accept = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok());
     let format = Format::for_accept(accept);
-    (
-        [(header::CONTENT_TYPE, format.content_type())],
-        format.encode(&families),
-    )
-        .into_response()
+    respond(&headers, format.content_type(), format.encode(&families))
+}
+
+async fn nothing() -> Response {
+    refuse(StatusCode::NOT_FOUND, "there is nothing here; see /")
 }
 
 /// How long the scraper waits, as Prometheus says it.
@@ -138,11 +166,6 @@ fn patience(headers: &HeaderMap) -> Option<Duration> {
     let seconds = text.trim().parse::<f64>().ok()?;
     let patience = Duration::try_from_secs_f64(seconds).ok()?;
     Some(patience.saturating_sub(ON_THE_WAY).max(patience / 2))
-}
-
-fn too_busy(busy: &Busy) -> Response {
-    let body = serde_json::json!({ "error": busy.to_string() });
-    (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::Options;
+use crate::collect;
+use crate::config::TelemetryPathError;
 use crate::telemetry;
 
 /// One flag: a line in the table below and nothing else.
@@ -36,9 +38,32 @@ impl Flag {
         self
     }
 
-    /// The environment variable that stands for the flag.
-    pub(super) fn variable(&self) -> String {
-        format!("SYSTEM_STATS_{}", self.name.replace(['.', '-'], "_")).to_ascii_uppercase()
+    const fn switch(
+        name: &'static str,
+        help: &'static str,
+        apply: fn(&mut Options, &str) -> Result<(), String>,
+    ) -> Self {
+        Self {
+            name,
+            placeholder: None,
+            repeatable: false,
+            help,
+            apply,
+        }
+    }
+}
+
+/// The environment variable that stands for a flag.
+pub(super) fn variable(flag: &str) -> String {
+    format!("SYSTEM_STATS_{}", flag.replace(['.', '-'], "_")).to_ascii_uppercase()
+}
+
+/// What a switch is set to.
+pub(super) fn parse_switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" => Ok(true),
+        "false" | "0" | "no" => Ok(false),
+        _ => Err(format!("{text:?} is neither true nor false")),
     }
 }
 
@@ -54,6 +79,17 @@ pub(super) const FLAGS: &[Flag] = &[
         },
     )
     .repeatable(),
+    Flag::value(
+        "web.telemetry-path",
+        "PATH",
+        "where the metrics are (default /metrics)",
+        |options, value| {
+            options.config.telemetry_path = value
+                .parse()
+                .map_err(|error: TelemetryPathError| error.to_string())?;
+            Ok(())
+        },
+    ),
     Flag::value(
         "path.procfs",
         "DIR",
@@ -82,11 +118,38 @@ pub(super) const FLAGS: &[Flag] = &[
         },
     ),
     Flag::value(
+        "path.udev.data",
+        "DIR",
+        "where udev keeps what it knows of devices (default /run/udev/data)",
+        |options, value| {
+            options.config.roots.udev_data = directory(value)?;
+            Ok(())
+        },
+    ),
+    Flag::value(
         "disk-path",
         "PATH",
         "a path on the file system that /system calls disk (default /)",
         |options, value| {
             options.config.disk_path = directory(value)?;
+            Ok(())
+        },
+    ),
+    Flag::value(
+        "critical-process",
+        "NAME",
+        "a process whose absence is reported; repeatable",
+        |options, value| {
+            options.config.critical_processes.push(value.to_owned());
+            Ok(())
+        },
+    )
+    .repeatable(),
+    Flag::switch(
+        "collector.disable-defaults",
+        "run no collectors but those that are switched on",
+        |options, value| {
+            options.config.collectors.disable_defaults = parse_switch(value)?;
             Ok(())
         },
     ),
@@ -134,8 +197,19 @@ pub(super) fn help() -> String {
             "  --{}{value}\n      {}\n      [{}]\n",
             flag.name,
             flag.help,
-            flag.variable()
+            variable(flag.name)
         );
+    }
+    text.push_str(
+        "  --collector.NAME, --no-collector.NAME\n      switch a collector on or off\n      \
+         [SYSTEM_STATS_COLLECTOR_NAME=true or false]\n",
+    );
+    for (title, is_default) in [("on by default", true), ("off by default", false)] {
+        let names = collect::ALL
+            .iter()
+            .filter(|entry| entry.is_default == is_default);
+        let names: Vec<&str> = names.map(|entry| entry.name).collect();
+        let _ = writeln!(text, "      {title}: {}", names.join(" "));
     }
     text.push_str("  --version\n  --help\n");
     text
@@ -153,9 +227,15 @@ pub(super) fn version() -> String {
 
 /// The flag whose name is nearest to a mistyped one, if any is near.
 pub(super) fn nearest(name: &str) -> Option<String> {
-    let known = FLAGS.iter().map(|flag| flag.name);
+    let collectors = collect::ALL
+        .iter()
+        .map(|entry| format!("collector.{}", entry.name));
+    let known = FLAGS
+        .iter()
+        .map(|flag| flag.name.to_owned())
+        .chain(collectors);
     let (distance, best) = known
-        .map(|known| (edit_distance(known, name), known))
+        .map(|known| (edit_distance(&known, name), known))
         .min_by_key(|(distance, _)| *distance)?;
     (distance <= 3 && distance < name.len()).then(|| format!("--{best}"))
 }
