@@ -47,7 +47,8 @@ struct Shared {
     committed: Committed,
     targets: BTreeMap<u64, TargetRow>,
     series: BTreeMap<u64, SeriesRow>,
-    journal: BTreeMap<u64, JournalRow>,
+    /// By segment and number.
+    journal: BTreeMap<(u64, u64), JournalRow>,
     objects: BTreeMap<(ObjectKind, String), (Millis, Bytes)>,
     meta: BTreeMap<String, i64>,
     faults: VecDeque<Fault>,
@@ -82,7 +83,8 @@ impl MemoryStore {
 
     /// Replaces what a row of the journal holds.
     pub fn damage(&self, seq: u64, blob: Bytes) {
-        if let Some(row) = lock(&self.shared).journal.get_mut(&seq) {
+        let mut shared = lock(&self.shared);
+        if let Some(row) = shared.journal.values_mut().find(|row| row.seq == seq) {
             row.blob = blob;
         }
     }
@@ -127,8 +129,16 @@ impl Store for MemoryStore {
         self.read(|shared| page(&shared.series, after, limit))
     }
 
-    async fn journal(&self, after: u64, limit: usize) -> Result<Vec<JournalRow>, StoreError> {
-        self.read(|shared| page(&shared.journal, after, limit))
+    async fn journal(
+        &self,
+        segment: u64,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<JournalRow>, StoreError> {
+        self.read(|shared| {
+            let rows = shared.journal.range((segment, after.saturating_add(1))..);
+            rows.take(limit).map(|(_, row)| row.clone()).collect()
+        })
     }
 
     async fn object(
@@ -182,9 +192,9 @@ impl Store for MemoryStore {
         self.read(|_| ())?;
         let mut shared = lock(&self.shared);
         let rows = shared.journal.values().filter(|row| row.segment == segment);
-        let rows: Vec<u64> = rows.take(limit).map(|row| row.seq).collect();
-        for seq in &rows {
-            shared.journal.remove(seq);
+        let rows: Vec<(u64, u64)> = rows.take(limit).map(|row| (segment, row.seq)).collect();
+        for key in &rows {
+            shared.journal.remove(key);
         }
         Ok(rows.len())
     }
@@ -199,6 +209,15 @@ impl Shared {
         if batch.seq != self.committed.seq + 1 {
             return Err(StoreError::Fenced);
         }
+        let is_there = |id: &u64| self.series.contains_key(id);
+        if batch.series.iter().any(|row| is_there(&row.id))
+            || batch
+                .targets
+                .iter()
+                .any(|row| self.targets.contains_key(&row.id))
+        {
+            return Err(StoreError::Failed("an id is there already".to_owned()));
+        }
         self.committed = Committed {
             seq: batch.seq,
             hash: batch.hash,
@@ -209,7 +228,7 @@ impl Shared {
             .extend(batch.series.iter().map(|row| (row.id, row.clone())));
         if let Some(blob) = &batch.blob {
             self.journal.insert(
-                batch.seq,
+                (batch.segment, batch.seq),
                 JournalRow {
                     segment: batch.segment,
                     seq: batch.seq,

@@ -142,8 +142,14 @@ pub trait Store: Send + Sync + 'static {
     /// Up to `limit` series with ids above `after`, ascending.
     async fn series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError>;
 
-    /// Up to `limit` rows of the journal with numbers above `after`, ascending.
-    async fn journal(&self, after: u64, limit: usize) -> Result<Vec<JournalRow>, StoreError>;
+    /// Up to `limit` rows of the journal after row `after` of `segment`, ascending by segment and
+    /// number.
+    async fn journal(
+        &self,
+        segment: u64,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<JournalRow>, StoreError>;
 
     /// A document's newest version.
     async fn object(&self, kind: ObjectKind, key: &str)

@@ -24,7 +24,7 @@ pub(super) const HORIZON: &str = "horizon";
 
 /// Rows of names, and of the journal, that are read at once.
 const NAMES: usize = 10_000;
-const ROWS: usize = 32;
+const ROWS: usize = 16;
 
 /// What the journal did not give back.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,11 +53,11 @@ impl Storage {
         replay
             .catalog
             .skip_ids(meta(NEXT_TARGET), meta(NEXT_SERIES));
-        let mut after = 0;
+        let mut after = (0, 0);
         loop {
-            let rows = store.journal(after, ROWS).await?;
+            let rows = store.journal(after.0, after.1, ROWS).await?;
             let Some(last) = rows.last() else { break };
-            after = last.seq;
+            after = (last.segment, last.seq);
             let read = move || {
                 rows.iter().for_each(|row| replay.read(row));
                 replay

@@ -1,0 +1,95 @@
+//! Why a database cannot be opened or read.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A database cannot be used. Every message says which, why, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SqlError {
+    /// The URL has a scheme that this program does not know.
+    #[error("the storage URL {url:?} is of an unknown kind; it has to begin with sqlite://")]
+    UnknownScheme {
+        /// The URL, without a password.
+        url: String,
+    },
+    /// The URL names no file.
+    #[error("the storage URL {url:?} names no file; write it as sqlite://data/system-stats.db")]
+    NoPath {
+        /// The URL.
+        url: String,
+    },
+    /// The directory of the file cannot be made.
+    #[error("{}: the directory cannot be created: {source}; create it, or choose another place", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file, or the lock file beside it, cannot be opened or written.
+    #[error("{}: it cannot be opened for writing: {source}; check its owner and permissions", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Another process has the database.
+    #[error("{}: another process uses this database (it holds {}); stop it, or choose another file", path.display(), lock.display())]
+    InUse {
+        /// The database.
+        path: PathBuf,
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// The file is something else.
+    #[error("{}: this is not a SQLite database; choose another file", path.display())]
+    NotSqlite {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The database belongs to another program.
+    #[error("{}: this is the database of another program (it has the table {table:?}); choose another file", path.display())]
+    Foreign {
+        /// The database.
+        path: PathBuf,
+        /// A table that is not ours.
+        table: String,
+    },
+    /// The database belongs to the older push server.
+    #[error("{}: this is the database of the older push server; its history can be imported into a new file", path.display())]
+    Legacy {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The database has been written by a later version.
+    #[error("{}: this database was written by a newer version of the program (migration {version}); use that version", path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// The migration that is not known here.
+        version: i64,
+    },
+    /// Anything that the database itself says.
+    #[error("{}: {action}: {reason}", path.display())]
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// What was being done.
+        action: &'static str,
+        /// What the database said.
+        reason: String,
+    },
+}
+
+impl SqlError {
+    /// For `map_err`: what the database said while something was being done.
+    pub(crate) fn database(path: &Path, action: &'static str) -> impl Fn(sqlx::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self::Database {
+            path: path.clone(),
+            action,
+            reason: error.to_string(),
+        }
+    }
+}
