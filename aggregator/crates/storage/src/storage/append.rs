@@ -74,17 +74,17 @@ impl Inner {
         let id = u32::try_from(batch.target.0).map_err(|_| unknown.clone())?;
         let target = read(&self.catalog).targets.get(&id).map(Arc::clone);
         let target = target.ok_or_else(|| unknown.clone())?;
-        let policy = Policy {
-            order: batch.order,
-            window: i64::try_from(self.options.out_of_order_window.as_millis()).unwrap_or(i64::MAX),
-            floor: self.floor(),
-        };
         // Held until the record is queued: the journal has a target's batches in the order in
         // which they became visible.
         let mut head = Self::head_of(&target);
         if head.forgotten {
             return Err(unknown);
         }
+        let policy = Policy {
+            order: batch.order,
+            window: i64::try_from(self.options.out_of_order_window.as_millis()).unwrap_or(i64::MAX),
+            floor: self.floor(),
+        };
         let appended = head
             .append(&batch.rows, policy)
             .map_err(AppendError::UnknownSeries)?;

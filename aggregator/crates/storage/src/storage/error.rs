@@ -36,6 +36,9 @@ pub enum ReadError {
 /// Retention could not finish; what it has not done is done the next time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExpireError {
+    /// The horizon could not be made durable.
+    #[error("the retention horizon cannot be stored: {0}")]
+    Commit(#[from] CommitError),
     /// The journal could not be trimmed.
     #[error("old segments of the journal cannot be removed: {0}")]
     Store(#[from] StoreError),

@@ -9,6 +9,7 @@ use system_stats_model::sample::Millis;
 use super::open::HORIZON;
 use super::{ExpireError, Inner, Storage};
 use crate::head::window_of;
+use crate::queue::Pending;
 use crate::sync::write;
 
 /// Rows of the journal that one transaction removes.
@@ -35,7 +36,8 @@ impl Storage {
     /// horizon before an earlier one only forgets and trims.
     ///
     /// # Errors
-    /// [`ExpireError`] when the journal cannot be trimmed; memory is tidied all the same.
+    /// [`ExpireError`] when the store is unavailable; memory is tidied all the same, and the rest
+    /// is done the next time.
     pub async fn expire(&self, horizon: Millis) -> Result<Expired, ExpireError> {
         let inner = &self.inner;
         let before = inner
@@ -43,9 +45,8 @@ impl Storage {
             .fetch_max(window_of(horizon).max(0), Ordering::Relaxed);
         let floor = inner.floor();
         if floor > before {
-            inner.queue.add(Urgency::Relaxed, |pending, _| {
-                pending.set_meta(HORIZON, floor)
-            });
+            let fill = |pending: &mut Pending, _| pending.set_meta(HORIZON, floor);
+            inner.queue.add(Urgency::Relaxed, fill);
         }
         let mut expired = Expired::default();
         for target in inner.targets() {
@@ -56,6 +57,10 @@ impl Storage {
             // Other tasks have their turn between two targets.
             tokio::task::yield_now().await;
         }
+        // Before the journal loses anything, the horizon is durable: a restart in between finds
+        // either all of the old samples or none.
+        let noted = inner.queue.latest(Urgency::Relaxed);
+        self.committed(noted).await?;
         for segment in inner
             .queue
             .with_segments(|segments| segments.expired(floor))
