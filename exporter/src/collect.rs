@@ -98,6 +98,15 @@ impl Entry {
         }
     }
 
+    /// A collector that is on where there are `/proc` and `/sys`.
+    const fn linux(name: &'static str, make: fn() -> Box<dyn Collector>) -> Self {
+        Self {
+            name,
+            is_default: cfg!(target_os = "linux"),
+            make,
+        }
+    }
+
     /// A collector that is off unless it is switched on.
     const fn off(name: &'static str, make: fn() -> Box<dyn Collector>) -> Self {
         Self {
@@ -110,32 +119,32 @@ impl Entry {
 
 /// Every collector there is.
 pub(crate) const ALL: &[Entry] = &[
-    Entry::on("conntrack", || Box::new(conntrack::collect)),
-    Entry::on("cpu", || Box::<cpu::Cpu>::default()),
-    Entry::on("cpufreq", || Box::new(cpufreq::collect)),
-    Entry::on("diskstats", || Box::new(diskstats::collect)),
-    Entry::on("filefd", || Box::new(filefd::collect)),
+    Entry::linux("conntrack", || Box::new(conntrack::collect)),
+    Entry::linux("cpu", || Box::<cpu::Cpu>::default()),
+    Entry::linux("cpufreq", || Box::new(cpufreq::collect)),
+    Entry::linux("diskstats", || Box::new(diskstats::collect)),
+    Entry::linux("filefd", || Box::new(filefd::collect)),
     Entry::on("filesystem", || Box::new(filesystem::collect)),
-    Entry::on("hwmon", || Box::new(hwmon::collect)),
+    Entry::linux("hwmon", || Box::new(hwmon::collect)),
     Entry::on("loadavg", || Box::new(loadavg::collect)),
-    Entry::on("mdadm", || Box::new(mdadm::collect)),
-    Entry::on("meminfo", || Box::new(meminfo::collect)),
-    Entry::on("netclass", || Box::new(netclass::collect)),
+    Entry::linux("mdadm", || Box::new(mdadm::collect)),
+    Entry::linux("meminfo", || Box::new(meminfo::collect)),
+    Entry::linux("netclass", || Box::new(netclass::collect)),
     Entry::on("netdev", || Box::new(netdev::collect)),
-    Entry::on("netstat", || Box::new(netstat::collect)),
-    Entry::on("os", || Box::new(os::collect)),
-    Entry::on("powersupplyclass", || Box::new(powersupplyclass::collect)),
-    Entry::on("pressure", || Box::new(pressure::collect)),
-    Entry::on("process", || Box::new(process::collect)),
+    Entry::linux("netstat", || Box::new(netstat::collect)),
+    Entry::linux("os", || Box::new(os::collect)),
+    Entry::linux("powersupplyclass", || Box::new(powersupplyclass::collect)),
+    Entry::linux("pressure", || Box::new(pressure::collect)),
+    Entry::linux("process", || Box::new(process::collect)),
     Entry::off("processes", || Box::new(processes::collect)),
-    Entry::on("schedstat", || Box::new(schedstat::collect)),
-    Entry::on("sockstat", || Box::new(sockstat::collect)),
-    Entry::on("softnet", || Box::new(softnet::collect)),
-    Entry::on("stat", || Box::new(stat::collect)),
+    Entry::linux("schedstat", || Box::new(schedstat::collect)),
+    Entry::linux("sockstat", || Box::new(sockstat::collect)),
+    Entry::linux("softnet", || Box::new(softnet::collect)),
+    Entry::linux("stat", || Box::new(stat::collect)),
     Entry::on("system", || Box::new(system::collect)),
-    Entry::on("thermal_zone", || Box::new(thermal_zone::collect)),
+    Entry::linux("thermal_zone", || Box::new(thermal_zone::collect)),
     Entry::on("time", || Box::new(time::collect)),
-    Entry::on("timex", || Box::new(timex::collect)),
+    Entry::linux("timex", || Box::new(timex::collect)),
     Entry::on("uname", || Box::new(uname::collect)),
-    Entry::on("vmstat", || Box::new(vmstat::collect)),
+    Entry::linux("vmstat", || Box::new(vmstat::collect)),
 ];

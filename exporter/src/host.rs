@@ -14,6 +14,7 @@ use crate::files::{Files, ReadError};
 use crate::hwmon::{self, Chip};
 use crate::interfaces::{self, Interface};
 use crate::kernel::diskstats::{self, DiskStats};
+use crate::kernel::loadavg;
 use crate::kernel::meminfo::MemInfo;
 use crate::kernel::net_dev::{self, LinkStats};
 use crate::kernel::stat::Stat;
@@ -32,8 +33,11 @@ pub(crate) struct Host {
     pub(crate) config: Arc<Config>,
     pub(crate) files: Files,
     asker: Asker,
-    /// `None` when the roots show another machine than the one this runs on.
-    netlink: Option<Netlink>,
+    netlink: Netlink,
+    /// Whether the roots show the machine that this runs on, so that system calls tell the same.
+    is_live: bool,
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) portable: crate::portable::Portable,
     history: Arc<Mutex<History>>,
     clock: fn() -> SystemTime,
     processes: Option<(Instant, Rc<ProcessTable>)>,
@@ -69,7 +73,10 @@ impl Host {
     pub(crate) fn new(config: Arc<Config>, history: Arc<Mutex<History>>) -> Self {
         Self {
             files: Files::new(config.roots.clone()),
-            netlink: is_live(&config.roots.procfs).then(Netlink::default),
+            netlink: Netlink::default(),
+            is_live: is_live(&config.roots.procfs),
+            #[cfg(not(target_os = "linux"))]
+            portable: crate::portable::Portable::new(),
             config,
             asker: Asker::new(),
             history,
@@ -119,7 +126,33 @@ impl Host {
         if let Some(links) = self.netlink() {
             return Ok(links.iter().map(|link| link.stats.clone()).collect());
         }
-        self.files.proc("net/dev").map(|text| net_dev::parse(&text))
+        let links = self.files.proc("net/dev").map(|text| net_dev::parse(&text));
+        #[cfg(not(target_os = "linux"))]
+        let links = links.or_else(|_| Ok(self.portable.links()));
+        links
+    }
+
+    fn read_filesystems(&mut self) -> Result<Vec<Filesystem>, ReadError> {
+        let filesystems = mounts::read(&mut self.files, &mut self.asker);
+        #[cfg(not(target_os = "linux"))]
+        let filesystems = filesystems.or_else(|_| Ok(self.portable.filesystems(&mut self.asker)));
+        filesystems
+    }
+
+    /// The load averages over 1, 5 and 15 minutes; `None` if there is something else.
+    pub(crate) fn load(&mut self) -> Result<Option<[f64; 3]>, ReadError> {
+        let load = self.files.proc("loadavg").map(|text| loadavg::parse(&text));
+        #[cfg(not(target_os = "linux"))]
+        let load = load.or_else(|_| Ok(crate::portable::Portable::load()));
+        load
+    }
+
+    /// Seconds since 1970 at boot.
+    pub(crate) fn boot_time(&mut self) -> Option<u64> {
+        let boot_time = self.stat().ok().and_then(|stat| stat.boot_time);
+        #[cfg(not(target_os = "linux"))]
+        let boot_time = boot_time.or_else(crate::portable::Portable::boot_time);
+        boot_time
     }
 
     /// All interfaces with their attributes; `None` if the kernel cannot be asked.
@@ -127,10 +160,11 @@ impl Host {
         if let Some(known) = self.read.netlink.get() {
             return known.clone();
         }
-        let links = self
-            .netlink
-            .as_mut()
-            .and_then(|netlink| netlink.links().ok());
+        let links = if self.is_live {
+            self.netlink.links().ok()
+        } else {
+            None
+        };
         self.read.netlink.get_or_init(|| links.map(Rc::new)).clone()
     }
 
@@ -150,7 +184,7 @@ impl Host {
     pub(crate) fn ipv4_of(&mut self, interface: &str) -> Option<Ipv4> {
         let links = self.netlink()?;
         let link = links.iter().find(|link| link.stats.name == interface)?;
-        let addresses = self.netlink.as_mut()?.ipv4().ok()?;
+        let addresses = self.netlink.ipv4().ok()?;
         addresses
             .into_iter()
             .find(|address| address.link == link.index)
@@ -158,7 +192,7 @@ impl Host {
 
     /// The names of the running kernel, or of the one that the roots show.
     pub(crate) fn uname(&mut self) -> Uname {
-        if self.is_live() {
+        if self.is_live {
             return Uname::of_this_host();
         }
         let mut word = |file: &str| {
@@ -182,15 +216,19 @@ impl Host {
 
     /// What the kernel knows of its clock; `None` if the roots show another machine.
     pub(crate) fn timex(&self) -> Option<Timex> {
-        if self.is_live() {
+        if self.is_live {
             adjtimex::read().ok()
         } else {
             None
         }
     }
 
-    /// The time zone's abbreviation and its offset from UTC in seconds.
+    /// The time zone's abbreviation and its offset from UTC in seconds; `None` if the roots show
+    /// another machine.
     pub(crate) fn time_zone(&self) -> Option<(String, i64)> {
+        if !self.is_live {
+            return None;
+        }
         #[expect(
             clippy::cast_possible_truncation,
             reason = "seconds since 1970 fit in 64 bits for as long as there is a sun"
@@ -199,17 +237,9 @@ impl Host {
         local_time::zone(seconds)
     }
 
-    /// Whether the roots show the machine that this runs on, so that system calls tell the same.
-    pub(crate) fn is_live(&self) -> bool {
-        self.netlink.is_some()
-    }
-
     /// The mounted file systems that hold data, with their sizes.
     pub(crate) fn filesystems(&mut self) -> Result<Rc<Vec<Filesystem>>, ReadError> {
-        once!(
-            self.filesystems,
-            mounts::read(&mut self.files, &mut self.asker)
-        )
+        once!(self.filesystems, self.read_filesystems())
     }
 
     pub(crate) fn chips(&mut self) -> Result<Rc<Vec<Chip>>, ReadError> {
@@ -232,7 +262,10 @@ impl Host {
 
     /// All processes, as they are now.
     pub(crate) fn processes(&mut self) -> Option<Rc<ProcessTable>> {
-        let table = Rc::new(processes::read(&mut self.files).ok()?);
+        let table = processes::read(&mut self.files).ok();
+        #[cfg(not(target_os = "linux"))]
+        let table = table.or_else(|| self.portable.processes());
+        let table = Rc::new(table?);
         self.processes = Some((Instant::now(), Rc::clone(&table)));
         Some(table)
     }
@@ -277,6 +310,8 @@ impl Host {
     /// Keeps the current reading for rates to come.
     pub(crate) fn sample(&mut self) {
         self.begin();
+        #[cfg(not(target_os = "linux"))]
+        self.portable.sample();
         let reading = self.reading();
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         history.push(Reading::clone(&reading));
@@ -311,12 +346,22 @@ impl Uname {
             version: text(uname.version()),
             machine: text(uname.machine()),
             nodename: text(uname.nodename()),
+            #[cfg(target_os = "linux")]
             domainname: text(uname.domainname()),
+            #[cfg(not(target_os = "linux"))]
+            domainname: String::new(),
         }
     }
 }
 
 /// Whether a directory is the proc of a running kernel and not a copy (`PROC_SUPER_MAGIC`).
+#[cfg(target_os = "linux")]
 fn is_live(procfs: &Path) -> bool {
     rustix::fs::statfs(procfs).is_ok_and(|stat| stat.f_type == 0x9fa0)
+}
+
+/// Where the kernel is not Linux there are no roots to choose.
+#[cfg(not(target_os = "linux"))]
+fn is_live(_: &Path) -> bool {
+    true
 }

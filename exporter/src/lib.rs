@@ -9,6 +9,7 @@
 //! - `config`: what to look at; `clock`: the time of day
 //! - `files`, `kernel`, `netlink`, `interfaces`, `hwmon`, `mounts`, `statfs`, `processes`, `adjtimex`,
 //!   `local_time`: what the kernel says, read and parsed
+//! - `portable`: the same where there is no `/proc`
 //! - `sampler`, `host`: the readings of one scrape, and the history that rates need
 //! - `family`, `collect`, `system`: what is exposed of it
 //! - `runner`: the collecting thread and its watchdog
@@ -31,6 +32,8 @@ mod kernel;
 mod local_time;
 mod mounts;
 mod netlink;
+#[cfg(not(target_os = "linux"))]
+mod portable;
 mod processes;
 mod runner;
 mod sampler;

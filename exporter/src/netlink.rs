@@ -4,20 +4,15 @@
 mod address;
 mod link;
 mod message;
+#[cfg_attr(not(target_os = "linux"), path = "netlink/no_socket.rs")]
+mod socket;
 
 use std::io;
-use std::os::fd::OwnedFd;
-use std::time::Duration;
-
-use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with, sockopt,
-};
 
 pub(crate) use address::Ipv4;
 pub(crate) use link::Link;
+use socket::Socket;
 
-/// The kernel answers at once; this bounds a broken one.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// Answers come in datagrams of up to this size (`NLMSG_GOODSIZE`, more for many statistics).
 const DATAGRAM: usize = 64 * 1024;
 /// The longest answer that is read: some ten thousand interfaces.
@@ -26,7 +21,7 @@ const MAX_DATAGRAMS: usize = 4096;
 /// A socket to the kernel's routing subsystem, opened when first needed and kept.
 #[derive(Default)]
 pub(crate) struct Netlink {
-    socket: Option<OwnedFd>,
+    socket: Option<Socket>,
     buffer: Vec<u8>,
     sequence: u32,
 }
@@ -66,17 +61,13 @@ impl Netlink {
     fn try_dump(&mut self, question: u16, mut each: impl FnMut(u16, &[u8])) -> io::Result<()> {
         let socket = match self.socket.take() {
             Some(socket) => self.socket.insert(socket),
-            None => self.socket.insert(open()?),
+            None => self.socket.insert(Socket::open()?),
         };
         self.buffer.resize(DATAGRAM, 0);
         self.sequence = self.sequence.wrapping_add(1);
-        send(
-            &*socket,
-            &message::request(question, self.sequence),
-            SendFlags::empty(),
-        )?;
+        socket.send(&message::request(question, self.sequence))?;
         for _ in 0..MAX_DATAGRAMS {
-            let (_, length) = recv(&*socket, self.buffer.as_mut_slice(), RecvFlags::TRUNC)?;
+            let length = socket.receive(&mut self.buffer)?;
             let Some(datagram) = self.buffer.get(..length) else {
                 return Err(io::Error::other("a netlink answer is longer than 64 KiB"));
             };
@@ -91,16 +82,4 @@ impl Netlink {
         }
         Err(io::Error::other("a netlink answer does not end"))
     }
-}
-
-fn open() -> io::Result<OwnedFd> {
-    // The routing protocol has number 0, which is the default.
-    let socket = socket_with(
-        AddressFamily::NETLINK,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
-    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(PATIENCE))?;
-    Ok(socket)
 }

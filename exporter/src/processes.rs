@@ -20,6 +20,15 @@ pub(crate) struct ProcessTable {
 }
 
 impl ProcessTable {
+    pub(crate) fn add(&mut self, state: char, threads: u64, name: String) {
+        *self.states.entry(state).or_default() += 1;
+        self.pids += 1;
+        self.threads = self.threads.saturating_add(threads);
+        if !matches!(state, 'Z' | 'X' | 'x') {
+            self.names.insert(name);
+        }
+    }
+
     pub(crate) fn zombies(&self) -> u64 {
         self.states.get(&'Z').copied().unwrap_or(0)
     }
@@ -51,12 +60,7 @@ pub(crate) fn read(files: &mut Files) -> Result<ProcessTable, ReadError> {
         let Some(process) = pid_stat::parse(&text) else {
             continue;
         };
-        *table.states.entry(process.state).or_default() += 1;
-        table.pids += 1;
-        table.threads = table.threads.saturating_add(process.threads);
-        if !matches!(process.state, 'Z' | 'X' | 'x') {
-            table.names.insert(process.name);
-        }
+        table.add(process.state, process.threads, process.name);
     }
     Ok(table)
 }

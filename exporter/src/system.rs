@@ -62,6 +62,12 @@ pub(crate) const SECTIONS: &[Section] = &[
         name: "sensors",
         fill: sensors::fill,
     },
+    // What was found in files that are not there is put right.
+    #[cfg(not(target_os = "linux"))]
+    Section {
+        name: "portable",
+        fill: crate::portable::fill,
+    },
 ];
 
 /// The blocks that `system_*` families are made of, from the same functions. The process table
@@ -73,6 +79,8 @@ pub(crate) fn for_metrics(host: &mut Host) -> SystemStats {
     storage::fill(host, &mut stats);
     identity::fill(host, &mut stats);
     sensors::fill(host, &mut stats);
+    #[cfg(not(target_os = "linux"))]
+    crate::portable::fill(host, &mut stats);
     if let Some(table) = host.recent_processes() {
         processes(host, &mut stats, &table);
     }

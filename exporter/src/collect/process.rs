@@ -5,7 +5,7 @@ use crate::kernel::stat::TICKS_PER_SECOND;
 
 /// This process itself, under the names that every Prometheus client has for it.
 pub(super) fn collect(host: &mut Host, out: &mut Families) -> Result<(), CollectError> {
-    let boot_time = host.stat().ok().and_then(|stat| stat.boot_time);
+    let boot_time = host.boot_time();
     let text = host.files.proc("self/stat")?;
     // The command in parentheses may hold anything; numbers follow it.
     let (_, rest) = text

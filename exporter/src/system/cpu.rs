@@ -5,7 +5,6 @@ use system_stats_wire::{Load, SystemStats};
 use super::one_decimal;
 use crate::host::Host;
 use crate::kernel::cpuinfo::CpuInfo;
-use crate::kernel::loadavg;
 use crate::sampler::History;
 
 pub(super) fn fill(host: &mut Host, stats: &mut SystemStats) {
@@ -17,10 +16,8 @@ pub(super) fn fill(host: &mut Host, stats: &mut SystemStats) {
     stats.cpu.physical_cores = cores(host).or(info.cores);
     frequencies(host, &info, stats);
     stats.cpu.processor = info.model;
-    let load = host.files.proc("loadavg").ok();
-    stats.load = load
-        .and_then(|text| loadavg::parse(&text))
-        .map(|[one, five, fifteen]| Load { one, five, fifteen });
+    let load = host.load().ok().flatten();
+    stats.load = load.map(|[one, five, fifteen]| Load { one, five, fifteen });
 }
 
 pub(super) fn fill_percent(host: &mut Host, stats: &mut SystemStats) {

@@ -5,7 +5,7 @@ use crate::host::Host;
 
 pub(super) fn fill(host: &mut Host, stats: &mut SystemStats) {
     let now = clock::unix_seconds(host.now());
-    let boot = host.stat().ok().and_then(|stat| stat.boot_time);
+    let boot = host.boot_time();
     stats.uptime = boot.map_or_else(Uptime::default, |boot| uptime(now, boot));
 }
 
