@@ -75,7 +75,7 @@ impl SqliteStore {
         StoreError::Failed(format!("{}: {error}", self.path.display()))
     }
 
-    fn corrupt(&self, place: &str, reason: impl ToString) -> StoreError {
+    fn corrupt(&self, place: &str, reason: &dyn std::fmt::Display) -> StoreError {
         StoreError::Corrupt {
             place: format!("{}: {place}", self.path.display()),
             reason: reason.to_string(),
@@ -83,8 +83,8 @@ impl SqliteStore {
     }
 
     fn labels(&self, place: &str, encoded: &[u8]) -> Result<Labels, StoreError> {
-        let text = std::str::from_utf8(encoded).map_err(|e| self.corrupt(place, e))?;
-        Labels::decode(text).map_err(|error| self.corrupt(place, error))
+        let text = std::str::from_utf8(encoded).map_err(|e| self.corrupt(place, &e))?;
+        Labels::decode(text).map_err(|error| self.corrupt(place, &error))
     }
 
     async fn write(
@@ -180,7 +180,7 @@ impl Store for SqliteStore {
             let updated = row.try_get(2).map_err(failed)?;
             // Kinds that a later version adds are left alone.
             if let Some(kind) = ObjectKind::from_code(kind) {
-                let key = String::from_utf8(key).map_err(|e| self.corrupt("table object", e))?;
+                let key = String::from_utf8(key).map_err(|e| self.corrupt("table object", &e))?;
                 objects.push((kind, key, updated));
             }
         }

@@ -4,7 +4,7 @@
 //! scaled to integers by the smallest power of ten that gives every value back bit for bit
 //! (values that no power suits are listed apart), and the integers are packed as offsets from
 //! their minimum, as deltas, or as deltas of deltas, whichever is smallest. Everything else is
-//! XORed with its predecessor (Pelkonen et al., "Gorilla", VLDB 2015).
+//! combined with its predecessor by exclusive or (Pelkonen et al., "Gorilla", VLDB 2015).
 //!
 //! The scaling with exceptions follows the idea of ALP (Afroozeh et al., SIGMOD 2023).
 
@@ -24,15 +24,12 @@ const XOR: u8 = 3;
 pub(crate) fn encode(values: &[f64], out: &mut Vec<u8>) {
     let Some(&first) = values.first() else { return };
     if values.iter().all(|v| v.to_bits() == first.to_bits()) {
-        match decimal::to_integer(first, 0) {
-            Some(integer) => {
-                out.push(CONST_INTEGER);
-                write_i64(out, integer);
-            }
-            None => {
-                out.push(CONST_BITS);
-                out.extend_from_slice(&first.to_bits().to_le_bytes());
-            }
+        if let Some(integer) = decimal::to_integer(first, 0) {
+            out.push(CONST_INTEGER);
+            write_i64(out, integer);
+        } else {
+            out.push(CONST_BITS);
+            out.extend_from_slice(&first.to_bits().to_le_bytes());
         }
         return;
     }

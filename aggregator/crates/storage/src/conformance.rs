@@ -3,6 +3,11 @@
 //! A crate that has a [`Store`] gives a [`Harness`] to [`conformance!`](crate::conformance!),
 //! which makes a test of every case here.
 
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "these are tests: each says what it asserts"
+)]
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 

@@ -229,10 +229,12 @@ mod tests {
         index
     }
 
+    type Condition = (&'static str, MatchOp, &'static str);
+
     #[test]
     fn matchers_select() {
         let index = sample();
-        let cases: [(&[(&str, MatchOp, &str)], &[u32]); 10] = [
+        let cases: [(&[Condition], &[u32]); 10] = [
             (&[], &[1, 2, 5, 9]),
             (&[("__name__", MatchOp::Equal, "up")], &[1, 2]),
             (&[("__name__", MatchOp::Equal, "nothing")], &[]),

@@ -36,9 +36,9 @@ impl Default for Options {
             retry_first: Duration::from_millis(50),
             retry_most: Duration::from_secs(5),
             waiting_bytes: 64 << 20,
-            out_of_order_window: Duration::from_secs(3600),
+            out_of_order_window: Duration::from_hours(1),
             series_per_target: 100_000,
-            segment_length: Duration::from_secs(600),
+            segment_length: Duration::from_mins(10),
             segment_bytes: 32 << 20,
         }
     }

@@ -47,12 +47,12 @@ impl SeriesSource for Snapshot {
         let is_match = |labels: &Labels| selector.matchers.iter().all(|m| m.matches_labels(labels));
         let mut scratch = Scratch::default();
         let mut one = |series: &Series| self.read(series, selector.range, &mut scratch, visit);
-        let stopped = match self.picks.get(&conditions(&selector.matchers)) {
-            Some(picked) => picked.iter().try_for_each(|&at| one(&self.series[at])),
-            None => {
-                let mut all = self.series.iter().filter(|series| is_match(&series.labels));
-                all.try_for_each(one)
-            }
+        let picked = self.picks.get(&conditions(&selector.matchers));
+        let stopped = if let Some(picked) = picked {
+            picked.iter().try_for_each(|&at| one(&self.series[at]))
+        } else {
+            let mut all = self.series.iter().filter(|series| is_match(&series.labels));
+            all.try_for_each(one)
         };
         match stopped {
             Err(Stop::Corrupt(error)) => Err(error),

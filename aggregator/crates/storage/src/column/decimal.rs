@@ -35,20 +35,18 @@ pub(super) fn encode(values: &[f64], out: &mut Vec<u8>) -> bool {
         return false;
     };
     let mut exceptions = Vec::new();
-    let mut integers = Vec::with_capacity(values.len());
+    let mut integers: Vec<i64> = Vec::with_capacity(values.len());
     for (at, &value) in values.iter().enumerate() {
-        match to_integer(value, exponent) {
-            Some(integer) => integers.push(integer),
-            None => {
-                // Something that costs nothing: on the line through the two before.
-                integers.push(match integers[..] {
-                    [.., a, b] => b.wrapping_add(b.wrapping_sub(a)),
-                    [a] => a,
-                    [] => 0,
-                });
-                exceptions.push(at);
+        let integer = to_integer(value, exponent).unwrap_or_else(|| {
+            exceptions.push(at);
+            // Something that costs nothing: on the line through the two before.
+            match integers[..] {
+                [.., a, b] => b.wrapping_add(b.wrapping_sub(a)),
+                [a] => a,
+                [] => 0,
             }
-        }
+        });
+        integers.push(integer);
     }
     if exceptions.len() > allowed(values.len()) {
         return false;

@@ -1,4 +1,4 @@
-//! Columns of floating-point noise: each value XORed with the one before, only the bits between
+//! Columns of floating-point noise: each value combined with the one before by exclusive or, only the bits between
 //! the leading and trailing zeros written.
 
 use super::bits::{BitReader, BitWriter};

@@ -141,7 +141,7 @@ impl Tile {
         };
         let (mut rows, mut values) = (Vec::new(), Vec::new());
         read_column(column, self.clock.len(), &mut values, &mut |row| {
-            rows.push(row)
+            rows.push(row);
         })?;
         let found = rows.iter().position(|&at| at as usize == row);
         Ok(found.and_then(|at| values.get(at).copied()))

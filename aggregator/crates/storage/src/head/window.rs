@@ -176,10 +176,10 @@ impl Window {
     pub(crate) fn bytes(&self) -> usize {
         let mut bytes = size_of::<Self>();
         let mut last: Option<&Arc<[u32]>> = None;
-        let list = |ids: &Arc<[u32]>, shared: bool| if shared { 0 } else { ids.len() * 4 };
+        let listed = |ids: &Arc<[u32]>, shared: bool| if shared { 0 } else { ids.len() * 4 };
         for tile in &self.tiles {
             bytes += tile.bytes();
-            bytes += list(
+            bytes += listed(
                 tile.ids(),
                 last.is_some_and(|last| Arc::ptr_eq(last, tile.ids())),
             );
@@ -187,7 +187,7 @@ impl Window {
         }
         for row in self.open.iter().chain(self.late.values()) {
             bytes += size_of::<Row>() + row.values.len() * 8;
-            bytes += list(
+            bytes += listed(
                 &row.ids,
                 last.is_some_and(|last| Arc::ptr_eq(last, &row.ids)),
             );

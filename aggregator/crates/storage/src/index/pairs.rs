@@ -15,14 +15,14 @@ struct Pair {
 /// All pairs; a pair is known by its number.
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
-    pairs: Vec<Pair>,
+    all: Vec<Pair>,
     names: BTreeMap<Arc<str>, HashMap<Arc<str>, u32>>,
     free: Vec<u32>,
 }
 
 impl Pairs {
     pub(super) fn get(&self, pair: u32) -> (&str, &str) {
-        let pair = &self.pairs[pair as usize];
+        let pair = &self.all[pair as usize];
         (&pair.name, &pair.value)
     }
 
@@ -33,14 +33,14 @@ impl Pairs {
             Some(&number) => number,
             None => self.create(name, value),
         };
-        self.pairs[number as usize].ids.push(id);
+        self.all[number as usize].ids.push(id);
         number
     }
 
     /// Takes the series for which `is_gone` holds out of a pair's list, and the pair if none is
     /// left.
     pub(super) fn remove(&mut self, number: u32, is_gone: impl Fn(u32) -> bool) {
-        let pair = &mut self.pairs[number as usize];
+        let pair = &mut self.all[number as usize];
         pair.ids.retain(|&id| !is_gone(id));
         if !pair.ids.is_empty() {
             return;
@@ -60,7 +60,7 @@ impl Pairs {
     /// The series with `name="value"`, ascending.
     pub(super) fn ids(&self, name: &str, value: &str) -> &[u32] {
         let number = self.names.get(name).and_then(|values| values.get(value));
-        number.map_or(&[], |&number| &self.pairs[number as usize].ids)
+        number.map_or(&[], |&number| &self.all[number as usize].ids)
     }
 
     /// The series whose value of `name` satisfies `is_wanted`, ascending.
@@ -68,7 +68,7 @@ impl Pairs {
         let mut ids = Vec::new();
         for (value, &number) in self.names.get(name).into_iter().flatten() {
             if is_wanted(value) {
-                ids.extend_from_slice(&self.pairs[number as usize].ids);
+                ids.extend_from_slice(&self.all[number as usize].ids);
             }
         }
         // A series has one value of a name, so there is nothing twice.
@@ -78,7 +78,7 @@ impl Pairs {
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.free.len() == self.pairs.len()
+        self.names.is_empty() && self.free.len() == self.all.len()
     }
 
     fn create(&mut self, name: &str, value: &str) -> u32 {
@@ -94,12 +94,12 @@ impl Pairs {
         let values = self.names.entry(Arc::clone(&pair.name)).or_default();
         let number = self.free.pop().unwrap_or_else(|| {
             // There are fewer pairs than series times labels, and both fit 32 bits.
-            u32::try_from(self.pairs.len()).unwrap_or(u32::MAX)
+            u32::try_from(self.all.len()).unwrap_or(u32::MAX)
         });
         values.insert(Arc::clone(&pair.value), number);
-        match self.pairs.get_mut(number as usize) {
+        match self.all.get_mut(number as usize) {
             Some(place) => *place = pair,
-            None => self.pairs.push(pair),
+            None => self.all.push(pair),
         }
         number
     }

@@ -212,9 +212,9 @@ mod tests {
             rows in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 1..4),
         ) {
             let mut decoder = Decoder::default();
-            for (at, content) in rows.iter().enumerate() {
+            for (at, content) in (0u8..).zip(&rows) {
                 // The beginning of a record of a chain, so that the reader gets somewhere.
-                let mut record = vec![7, at as u8];
+                let mut record = vec![7, at];
                 record.extend_from_slice(content);
                 let mut records = Vec::new();
                 super::super::write_record(&mut records, SAMPLES, &record);

@@ -135,13 +135,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_segment_ends_by_bytes_or_by_time() {
-        let mut segments = Segments::after(BTreeMap::new(), Duration::from_secs(60), 100);
+        let mut segments = Segments::after(BTreeMap::new(), Duration::from_mins(1), 100);
         let mut after = |bytes| {
             segments.advance(bytes);
             segments.current()
         };
         assert_eq!([after(50), after(49), after(1), after(99)], [1, 1, 2, 2]);
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!([after(0), after(0)], [3, 3]);
     }
 }

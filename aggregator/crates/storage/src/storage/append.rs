@@ -185,11 +185,13 @@ pub(super) fn join(inherits: bool, own: &Labels, target: &Labels) -> Labels {
 mod tests {
     use super::*;
 
+    type Pairs = &'static [(&'static str, &'static str)];
+
     #[test]
     fn labels_are_split_and_joined() {
         let labels = |pairs: &[(&str, &str)]| Labels::from_pairs(pairs.iter().copied());
         let target = labels(&[("instance", "a"), ("job", "node")]);
-        let cases: [(&[(&str, &str)], bool, &[(&str, &str)]); 3] = [
+        let cases: [(Pairs, bool, Pairs); 3] = [
             (
                 &[("__name__", "up"), ("instance", "a"), ("job", "node")],
                 true,

@@ -59,7 +59,9 @@ impl Storage {
             let Some(last) = rows.last() else { break };
             after = (last.segment, last.seq);
             let read = move || {
-                rows.iter().for_each(|row| replay.read(row));
+                for row in &rows {
+                    replay.read(row);
+                }
                 replay
             };
             let read = tokio::task::spawn_blocking(read).await;
@@ -108,14 +110,18 @@ async fn load_names(store: &dyn Store, catalog: &mut Catalog) -> Result<(), Open
         let rows = store.targets(after, NAMES).await?;
         let Some(last) = rows.last() else { break };
         after = last.id;
-        rows.into_iter().for_each(|row| catalog.load_target(row));
+        for row in rows {
+            catalog.load_target(row);
+        }
     }
     after = 0;
     loop {
         let rows = store.series(after, NAMES).await?;
         let Some(last) = rows.last() else { break };
         after = last.id;
-        rows.iter().for_each(|row| catalog.load_series(row));
+        for row in &rows {
+            catalog.load_series(row);
+        }
     }
     Ok(())
 }

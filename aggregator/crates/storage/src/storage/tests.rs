@@ -24,6 +24,8 @@ use crate::options::Options;
 
 const HOUR: Millis = 3_600_000;
 
+type Values = &'static [(Millis, f64)];
+
 async fn open(store: &MemoryStore) -> Storage {
     let commit_interval = Duration::ZERO;
     open_with(
@@ -218,7 +220,7 @@ async fn late_samples_are_merged_and_duplicates_refused() {
         duplicate,
     };
     let (x, any, strict) = ("x,instance=a", Order::Any, Order::Strict);
-    let cases: [(Order, &[(Millis, f64)], Outcome); 8] = [
+    let cases: [(Order, Values, Outcome); 8] = [
         (
             any,
             &[(5 * HOUR, 5.0), (5 * HOUR, 5.0), (5 * HOUR, 6.0)],

@@ -4,7 +4,7 @@ use super::*;
 use crate::memory::Fault;
 use crate::storage::CommitError;
 
-async fn push_at(storage: &Storage, at: i64) -> Ticket {
+fn push_at(storage: &Storage, at: i64) -> Ticket {
     push(storage, "x,instance=a", Order::Strict, &[(at, 1.0)]).0
 }
 
@@ -43,7 +43,7 @@ async fn a_push_commits_at_once_and_the_rest_within_the_interval() {
         (1, 0)
     );
     let before = relaxed(2);
-    let pushed = push_at(&storage, 3).await;
+    let pushed = push_at(&storage, 3);
     assert_eq!(before, pushed);
     settle().await;
     assert_eq!(storage.status().committed, pushed.0);
@@ -55,11 +55,11 @@ async fn what_arrives_during_a_commit_is_one_batch() {
     let store = MemoryStore::new();
     let storage = open(&store).await;
     store.fail_next([Fault::Slow(Duration::from_secs(3))]);
-    let first = push_at(&storage, 1).await;
+    let first = push_at(&storage, 1);
     settle().await;
     let mut last = first;
     for at in 2..50 {
-        last = push_at(&storage, at).await;
+        last = push_at(&storage, at);
     }
     assert_eq!(last.0, first.0 + 1);
     storage.committed(last).await.unwrap();
@@ -74,9 +74,9 @@ async fn failed_and_unknown_commits_end_well_and_write_once() {
             let store = MemoryStore::new();
             let storage = open(&store).await;
             store.fail_next([first, second]);
-            let one = push_at(&storage, 1).await;
+            let one = push_at(&storage, 1);
             settle().await;
-            let two = push_at(&storage, 2).await;
+            let two = push_at(&storage, 2);
             assert!(two > one);
             storage.committed(one).await.unwrap();
             storage.committed(two).await.unwrap();
@@ -97,11 +97,11 @@ async fn a_store_that_is_away_is_unavailable_and_then_nothing_is_lost() {
     let store = MemoryStore::new();
     let storage = open(&store).await;
     store.set_down(true);
-    let ticket = push_at(&storage, 1).await;
+    let ticket = push_at(&storage, 1);
     let unavailable = Err(CommitError::Unavailable("the store is down".to_owned()));
     assert_eq!(storage.committed(ticket).await, unavailable);
     // Whoever comes now need not wait as long again.
-    let later = push_at(&storage, 2).await;
+    let later = push_at(&storage, 2);
     let before = tokio::time::Instant::now();
     assert_eq!(storage.committed(later).await, unavailable);
     assert_eq!(before.elapsed(), Duration::ZERO);
@@ -120,11 +120,11 @@ async fn a_store_that_is_away_is_unavailable_and_then_nothing_is_lost() {
 async fn a_commit_that_hangs_is_unavailable() {
     let store = MemoryStore::new();
     let storage = open(&store).await;
-    store.fail_next([Fault::Slow(Duration::from_secs(60))]);
-    let ticket = push_at(&storage, 1).await;
+    store.fail_next([Fault::Slow(Duration::from_mins(1))]);
+    let ticket = push_at(&storage, 1);
     let unavailable = Err(CommitError::Unavailable("it does not answer".to_owned()));
     assert_eq!(storage.committed(ticket).await, unavailable);
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     assert_eq!(storage.committed(ticket).await, Ok(()));
 }
 
@@ -176,16 +176,16 @@ async fn too_much_waiting_refuses_more_and_drops_nothing() {
 async fn who_has_been_taken_over_writes_nothing_more() {
     let store = MemoryStore::new();
     let old = open(&store).await;
-    let before = push_at(&old, 1).await;
+    let before = push_at(&old, 1);
     old.committed(before).await.unwrap();
     let new = open(&store.reopened()).await;
-    let lost = push_at(&old, 2).await;
+    let lost = push_at(&old, 2);
     assert!(matches!(
         old.committed(lost).await,
         Err(CommitError::Stopped(_))
     ));
     assert_eq!(old.target(&labels("instance=b")), Err(AppendError::Closed));
-    let kept = push_at(&new, 3).await;
+    let kept = push_at(&new, 3);
     new.committed(kept).await.unwrap();
     assert_eq!(
         all(&open(&store.reopened()).await).await,
@@ -196,7 +196,7 @@ async fn who_has_been_taken_over_writes_nothing_more() {
 #[tokio::test]
 async fn closing_commits_what_waits_and_takes_no_more() {
     let store = MemoryStore::new();
-    let interval = Duration::from_secs(3600);
+    let interval = Duration::from_hours(1);
     let storage = open_with(
         &store,
         Options {
@@ -226,7 +226,7 @@ async fn a_damaged_row_costs_what_builds_on_it() {
     let store = MemoryStore::new();
     let storage = open(&store).await;
     for at in 1..=6 {
-        let ticket = push_at(&storage, at).await;
+        let ticket = push_at(&storage, at);
         storage.committed(ticket).await.unwrap();
         if at == 4 {
             // The next segment.

@@ -17,6 +17,9 @@ const SERIES: [&str; 5] = [
     "y,instance=b",
 ];
 
+/// Labels, samples, statistics.
+type Shown = (String, Vec<(Millis, u64)>, SeriesStats);
+
 #[derive(Clone, Debug)]
 enum Step {
     Append(usize, Order, Vec<(usize, Millis, f64)>),
@@ -112,7 +115,7 @@ impl State {
         }
     }
 
-    fn shown(&self) -> Vec<(String, Vec<(Millis, u64)>, SeriesStats)> {
+    fn shown(&self) -> Vec<Shown> {
         let mut all = Vec::new();
         for (&series, samples) in &self.series {
             let Some((&timestamp, &bits)) = samples.last_key_value() else {
@@ -135,7 +138,7 @@ impl State {
     }
 }
 
-async fn found(storage: &Storage) -> Vec<(String, Vec<(Millis, u64)>, SeriesStats)> {
+async fn found(storage: &Storage) -> Vec<Shown> {
     let selector = Selector {
         matchers: Vec::new(),
         range: TimeRange::ALL,
@@ -190,7 +193,7 @@ impl Run {
 
     async fn open(store: &MemoryStore) -> Storage {
         let options = Options {
-            out_of_order_window: Duration::from_secs(7200),
+            out_of_order_window: Duration::from_hours(2),
             segment_bytes: 2000,
             ..Options::default()
         };
