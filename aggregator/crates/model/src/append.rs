@@ -65,7 +65,8 @@ pub struct Batch {
 pub struct Outcome {
     /// Samples that are now visible.
     pub stored: usize,
-    /// Samples refused because they are older than the order or the out-of-order window allows.
+    /// Samples refused because they are older than the order, the out-of-order window or retention
+    /// allows, or lie outside the years 1970 to 9999.
     pub out_of_order: usize,
     /// Samples refused because another value is already there for their time. The same value
     /// again is silently taken and counts as stored.

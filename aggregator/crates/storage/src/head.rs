@@ -23,6 +23,9 @@ use system_stats_model::sample::Millis;
 /// The length of a window, in milliseconds.
 pub(crate) const WINDOW: Millis = 3_600_000;
 
+/// The newest time that a sample may have: the end of the year 9999, in milliseconds since 1970.
+pub(crate) const LATEST: Millis = 253_402_300_799_999;
+
 /// The start of the window that a time belongs to.
 pub(crate) fn window_of(timestamp: Millis) -> Millis {
     timestamp - timestamp.rem_euclid(WINDOW)

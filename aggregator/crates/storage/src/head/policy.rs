@@ -3,6 +3,8 @@
 use system_stats_model::append::Order;
 use system_stats_model::sample::Millis;
 
+use super::LATEST;
+
 /// What a batch may contain.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Policy {
@@ -22,22 +24,22 @@ pub(super) enum Verdict {
     Again,
     /// Older than the newest of its series, but not too old.
     Late,
-    /// Too old.
-    TooOld,
+    /// Too old, or beyond the times that can be stored.
+    Outside,
 }
 
 impl Policy {
     /// `latest` is the time of the series' newest sample.
     pub(super) fn judge(&self, timestamp: Millis, latest: Option<Millis>) -> Verdict {
-        if timestamp < self.floor.max(0) {
-            return Verdict::TooOld;
+        if !(self.floor.max(0)..=LATEST).contains(&timestamp) {
+            return Verdict::Outside;
         }
         match latest {
             None => Verdict::Append,
             Some(latest) if timestamp > latest => Verdict::Append,
             Some(latest) if timestamp == latest => Verdict::Again,
-            Some(_) if self.order == Order::Strict => Verdict::TooOld,
-            Some(latest) if timestamp < latest.saturating_sub(self.window) => Verdict::TooOld,
+            Some(_) if self.order == Order::Strict => Verdict::Outside,
+            Some(latest) if timestamp < latest.saturating_sub(self.window) => Verdict::Outside,
             Some(_) => Verdict::Late,
         }
     }
@@ -63,13 +65,15 @@ mod tests {
             (any(1000, 0), 5000, Some(4999), Verdict::Append),
             (any(1000, 0), 5000, Some(5000), Verdict::Again),
             (any(1000, 0), 5000, Some(6000), Verdict::Late),
-            (any(1000, 0), 5000, Some(6001), Verdict::TooOld),
+            (any(1000, 0), 5000, Some(6001), Verdict::Outside),
             (any(Millis::MAX, 0), 0, Some(Millis::MAX), Verdict::Late),
-            (any(1000, 0), -1, None, Verdict::TooOld),
-            (any(1000, 5001), 5000, None, Verdict::TooOld),
+            (any(1000, 0), -1, None, Verdict::Outside),
+            (any(1000, 0), LATEST, None, Verdict::Append),
+            (any(1000, 0), LATEST + 1, None, Verdict::Outside),
+            (any(1000, 5001), 5000, None, Verdict::Outside),
             (any(1000, 5000), 5000, None, Verdict::Append),
             (strict, 5000, Some(5000), Verdict::Again),
-            (strict, 5000, Some(5001), Verdict::TooOld),
+            (strict, 5000, Some(5001), Verdict::Outside),
             (strict, 5000, Some(4999), Verdict::Append),
         ];
         for (policy, timestamp, latest, expected) in cases {

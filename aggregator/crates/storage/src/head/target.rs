@@ -223,7 +223,7 @@ impl TargetHead {
                     // Unreadable memory; whatever is there stays.
                     Err(_) => Some(f64::NAN),
                 },
-                Verdict::TooOld => {
+                Verdict::Outside => {
                     appended.outcome.out_of_order += 1;
                     continue;
                 }

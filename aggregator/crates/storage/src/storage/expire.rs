@@ -8,7 +8,7 @@ use system_stats_model::sample::Millis;
 
 use super::open::HORIZON;
 use super::{ExpireError, Inner, Storage};
-use crate::head::window_of;
+use crate::head::{LATEST, window_of};
 use crate::queue::Pending;
 use crate::sync::write;
 
@@ -42,7 +42,7 @@ impl Storage {
         let inner = &self.inner;
         let before = inner
             .floor
-            .fetch_max(window_of(horizon).max(0), Ordering::Relaxed);
+            .fetch_max(window_of(horizon.clamp(0, LATEST)), Ordering::Relaxed);
         let floor = inner.floor();
         if floor > before {
             let fill = |pending: &mut Pending, _| pending.set_meta(HORIZON, floor);

@@ -12,6 +12,7 @@ use super::append::join;
 use super::objects::Objects;
 use super::{Catalog, Inner, OpenError, Storage, Target};
 use crate::committer::Committer;
+use crate::head::LATEST;
 use crate::journal::{Decoder, Replayed, unpack};
 use crate::options::Options;
 use crate::queue::{Queue, Segment, Segments};
@@ -185,7 +186,7 @@ impl Replay {
         let mut visit = |replayed| match replayed {
             Replayed::Row { target, row } => {
                 newest = newest.max(Some(row.timestamp));
-                if row.timestamp >= floor
+                if (floor..=LATEST).contains(&row.timestamp)
                     && let Some(target) = catalog.targets.get(&target)
                 {
                     Inner::head_of(target).replay(row);

@@ -236,7 +236,11 @@ async fn late_samples_are_merged_and_duplicates_refused() {
             &[(4 * HOUR, 4.0), (4 * HOUR, f64::NAN)],
             outcome(1, 0, 1),
         ),
-        (any, &[(4 * HOUR - 1, 1.0), (-1, 1.0)], outcome(0, 2, 0)),
+        (
+            any,
+            &[(4 * HOUR - 1, 1.0), (-1, 1.0), (Millis::MAX, 1.0)],
+            outcome(0, 3, 0),
+        ),
         (any, &[(4 * HOUR + 1, STALE)], outcome(1, 0, 0)),
         (
             strict,
