@@ -72,7 +72,11 @@ type Key = (String, Labels, Url);
 impl Running {
     fn key(&self) -> Key {
         let (job, target) = (&self.shared.job, &self.shared.target);
-        (job.job_name.clone(), target.labels.clone(), target.url.clone())
+        (
+            job.job_name.clone(),
+            target.labels.clone(),
+            target.url.clone(),
+        )
     }
 }
 
@@ -108,13 +112,16 @@ impl Scraper {
     /// that are the same but scraped differently keep what they remember; those that are gone end
     /// their series. Has to be called within a tokio runtime.
     pub fn apply(&self, config: &Config) {
-        let seed = fnv64a(format!("{}{}", self.host_name, config.global.external_labels).as_bytes());
+        let seed =
+            fnv64a(format!("{}{}", self.host_name, config.global.external_labels).as_bytes());
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if self.shutdown.is_cancelled() {
             return;
         }
-        let mut before: HashMap<Key, Running> =
-            running.drain(..).map(|running| (running.key(), running)).collect();
+        let mut before: HashMap<Key, Running> = running
+            .drain(..)
+            .map(|running| (running.key(), running))
+            .collect();
         for job in &config.scrape_configs {
             let (targets, problems) = target::of_job(job);
             for problem in problems {
@@ -123,7 +130,11 @@ impl Scraper {
             let pool = Pool::new(job, before.values());
             for target in targets {
                 let schedule = Schedule::new(target.interval, target.hash(), seed);
-                let key = (job.job_name.clone(), target.labels.clone(), target.url.clone());
+                let key = (
+                    job.job_name.clone(),
+                    target.labels.clone(),
+                    target.url.clone(),
+                );
                 let next = match before.remove(&key) {
                     Some(same) if same.is_as(&pool, &target, schedule) => same,
                     other => self.start(&pool, target, schedule, other),
@@ -134,11 +145,19 @@ impl Scraper {
         for gone in before.into_values() {
             gone.ending.removed.cancel();
         }
-        self.metrics.targets.set(i64::try_from(running.len()).unwrap_or(i64::MAX));
+        self.metrics
+            .targets
+            .set(i64::try_from(running.len()).unwrap_or(i64::MAX));
     }
 
     /// Starts a loop, with the memory of the one before it.
-    fn start(&self, pool: &Pool, target: Target, schedule: Schedule, before: Option<Running>) -> Running {
+    fn start(
+        &self,
+        pool: &Pool,
+        target: Target,
+        schedule: Schedule,
+        before: Option<Running>,
+    ) -> Running {
         let (memory, state) = match before {
             Some(before) => {
                 before.ending.replaced.cancel();
@@ -180,7 +199,7 @@ impl Scraper {
     /// What is known about every target, in the order of the configuration.
     pub fn targets(&self) -> Vec<TargetStatus> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.iter().map(|running| running.status()).collect()
+        running.iter().map(Running::status).collect()
     }
 
     /// Ends all loops and waits for them. Series are not ended: the targets are still there.
@@ -244,3 +263,6 @@ impl Pool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

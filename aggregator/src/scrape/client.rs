@@ -53,9 +53,10 @@ impl Client {
         if !job.enable_compression {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        let redirects = match job.follow_redirects {
-            true => Policy::limited(MAX_REDIRECTS),
-            false => Policy::none(),
+        let redirects = if job.follow_redirects {
+            Policy::limited(MAX_REDIRECTS)
+        } else {
+            Policy::none()
         };
         let http = reqwest::Client::builder()
             .user_agent(USER_AGENT)

@@ -64,10 +64,10 @@ impl ScrapeError {
         if error.is_redirect() {
             return Self::Redirects(redirects);
         }
-        let mut deepest: &dyn Error = error;
+        let mut deepest: &(dyn Error + 'static) = error;
         while let Some(source) = deepest.source() {
-            if source.is::<rustls::Error>() {
-                return Self::Connect(format!("TLS: {source}"));
+            if let Some(tls) = tls_error(source) {
+                return Self::Connect(format!("TLS: {tls}"));
             }
             deepest = source;
         }
@@ -86,5 +86,15 @@ impl ScrapeError {
             }
             _ => deepest.to_string(),
         })
+    }
+}
+
+/// An I/O error hands out the source of what it wraps, never that itself; and they are nested.
+fn tls_error<'e>(mut error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    loop {
+        if let Some(tls) = error.downcast_ref() {
+            return Some(tls);
+        }
+        error = error.downcast_ref::<io::Error>()?.get_ref()?;
     }
 }

@@ -79,10 +79,9 @@ impl Memory {
                 memory.store(shared, &answer, when, &mut counts)
             })
         });
-        let error = stored.err().map(|error| {
+        let error = stored.err().inspect(|_| {
             // That the scrape failed is the news; if not even that can be stored, so be it.
             let _ = self.again(|memory| memory.store_failure(shared, when, counts));
-            error
         });
         Scraped {
             counts,

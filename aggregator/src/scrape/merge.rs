@@ -17,7 +17,7 @@ pub(super) fn merge(pairs: &[LabelPair<'_>], target: &Labels, honor_labels: bool
         labels.set(name, value);
     }
     if honor_labels {
-        for (name, value) in target.iter() {
+        for (name, value) in target {
             if !pairs.iter().any(|(exposed, _)| exposed == name) {
                 labels.set(name, value);
             }
@@ -25,7 +25,7 @@ pub(super) fn merge(pairs: &[LabelPair<'_>], target: &Labels, honor_labels: bool
         return labels.build();
     }
     let mut displaced = Vec::new();
-    for (name, value) in target.iter() {
+    for (name, value) in target {
         if let Some(exposed) = labels.get(name) {
             displaced.push((name, exposed.to_owned()));
         }
@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn the_target_wins() {
-        let cases: [(&[(&str, &str)], &[(&str, &str)], &str); 5] = [
+        type Pairs = &'static [(&'static str, &'static str)];
+        let cases: [(Pairs, Pairs, &str); 5] = [
             (&[("a", "1")], &[("job", "j")], r#"{a="1",job="j"}"#),
             (
                 &[("job", "x")],

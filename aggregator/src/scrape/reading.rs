@@ -162,7 +162,7 @@ fn check(labels: &Labels, limits: &Limits) -> Result<(), ScrapeError> {
             limit: limits.label_limit,
         });
     }
-    for (name, value) in labels.iter() {
+    for (name, value) in labels {
         if exceeds(name.len(), limits.label_name_length_limit) {
             let limit = limits.label_name_length_limit;
             return Err(ScrapeError::LabelName {

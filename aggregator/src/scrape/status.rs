@@ -94,7 +94,7 @@ impl State {
     }
 
     /// Notes a scrape; a target that goes down or comes back is worth a line in the log.
-    pub(super) fn note(&self, shared: &Shared, at: Millis, scraped: Scraped) {
+    pub(super) fn note(&self, shared: &Shared, at: Millis, scraped: &Scraped) {
         let (pool, labels) = (&shared.job.job_name, &shared.target.labels);
         let health = if scraped.error.is_none() {
             Health::Up
@@ -108,11 +108,10 @@ impl State {
             .unwrap_or_default();
         let before = self.last().health;
         if before != health {
-            match health {
-                Health::Down => {
-                    tracing::warn!(pool, target_labels = %labels, error, "target is down")
-                }
-                _ => tracing::info!(pool, target_labels = %labels, "target is up"),
+            if health == Health::Down {
+                tracing::warn!(pool, target_labels = %labels, error, "target is down");
+            } else {
+                tracing::info!(pool, target_labels = %labels, "target is up");
             }
         }
         tracing::debug!(

@@ -53,9 +53,13 @@ impl Target {
         if url.query_pairs().any(|(name, _)| is_secret(&name)) {
             let pairs: Vec<(String, String)> = url
                 .query_pairs()
-                .map(|(name, value)| match is_secret(&name) {
-                    true => (name.into_owned(), "REDACTED".to_owned()),
-                    false => (name.into_owned(), value.into_owned()),
+                .map(|(name, value)| {
+                    let shown = if is_secret(&name) {
+                        "REDACTED".into()
+                    } else {
+                        value
+                    };
+                    (name.into_owned(), shown.into_owned())
                 })
                 .collect();
             url.query_pairs_mut().clear().extend_pairs(pairs);
@@ -137,7 +141,7 @@ fn discovered(job: &ScrapeConfig, group: &StaticConfig, address: &str) -> Labels
             labels.set(&format!("{PARAM}{name}"), first);
         }
     }
-    for (name, value) in group.labels.iter() {
+    for (name, value) in &group.labels {
         labels.set(name, value);
     }
     labels.set(ADDRESS, address);
@@ -156,7 +160,7 @@ fn url(job: &ScrapeConfig, discovered: &Labels) -> Result<Url, String> {
         .map_err(|error| format!("not an address: {error}"))?;
     url.set_path(value(METRICS_PATH));
     let mut params = job.params.clone();
-    for (name, value) in discovered.iter() {
+    for (name, value) in discovered {
         let Some(name) = name.strip_prefix(PARAM) else {
             continue;
         };

@@ -111,7 +111,7 @@ impl Worker {
             if scraped.error.is_none() && scraped.counts.is_own_exporter && due.take() {
                 self.fetch_system(&system_fetch);
             }
-            self.shared.state.note(&self.shared, at, scraped);
+            self.shared.state.note(&self.shared, at, &scraped);
         }
         if self.ending.removed.is_cancelled() && last.is_some() {
             self.end(&mut memory, last).await;

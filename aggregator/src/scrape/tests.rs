@@ -1,0 +1,9 @@
+//! Scrapes against the real store in memory, and against targets that misbehave on purpose.
+
+mod fixture;
+mod hostile;
+mod ingest;
+mod limits;
+mod loops;
+mod server;
+mod store;
