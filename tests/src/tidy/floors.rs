@@ -113,10 +113,12 @@ fn check_modules(tree: &Tree) -> Vec<Finding> {
     for building in &BUILDINGS {
         let inside = || tree.rust().filter(|f| f.path.starts_with(building.src));
         let modules: BTreeSet<&str> = inside().map(|f| building.module(f)).collect();
+        let root = inside().find(|f| f.path == format!("{}lib.rs", building.src));
+        let tests = root.map(test_modules).unwrap_or_default();
         for file in inside() {
             let from = building.module(file);
-            // The root of the library only lists the modules.
-            if from == "lib" {
+            // The root of the library only lists the modules; tests look at whatever they test.
+            if from == "lib" || tests.contains(&from) {
                 continue;
             }
             let Some(floor) = building.floor(from) else {
@@ -142,6 +144,20 @@ fn check_modules(tree: &Tree) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The modules that the root declares behind a `#[cfg(…)]` with `test` in it.
+fn test_modules(root: &File) -> Vec<&str> {
+    let tokens = root.tokens();
+    let is_test = |item: &&[Token<'_>]| {
+        let has = |word: &str| item.iter().any(|token| token.is_word(word));
+        has("cfg") && has("test") && !has("not") && has("mod")
+    };
+    tokens
+        .split(|token| token.is_mark(";"))
+        .filter(is_test)
+        .filter_map(|item| item.last()?.word())
+        .collect()
 }
 
 fn crate_floor(name: &str) -> Option<i8> {
@@ -403,7 +419,14 @@ mod tests {
 
     #[test]
     fn a_module_without_a_floor_is_found() {
-        let tree = Tree::sample(&[("exporter/src/attic.rs", ""), ("exporter/src/lib.rs", "")]);
+        let tree = Tree::sample(&[
+            ("exporter/src/attic.rs", ""),
+            ("exporter/src/golden.rs", "use crate::server;"),
+            (
+                "exporter/src/lib.rs",
+                "mod attic;\n#[cfg(all(test, unix))]\nmod golden;\nmod server;",
+            ),
+        ]);
         assert_places(&check_modules(&tree), &["exporter/src/attic.rs:1"]);
     }
 
