@@ -5,5 +5,7 @@
 pub mod clock;
 pub mod config;
 pub mod housekeeping;
+pub mod http;
+pub mod inventory;
 pub mod scrape;
 pub mod telemetry;

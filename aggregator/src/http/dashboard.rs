@@ -1,0 +1,137 @@
+//! The dashboard: pages rendered on the server, useful without JavaScript, and the data that their
+//! charts load.
+
+mod assets;
+mod chart;
+mod templates;
+mod view;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, HOST};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+
+use super::error::ApiError;
+use super::params::{self, Params, Segment};
+use super::state::{Shared, State as Services};
+use crate::inventory::hosts::{Fleet, Host, Status};
+use chart::{Columns, Span};
+use view::{Counts, ErrorView, HostView, OverviewView, Range, Reading, RowsView};
+
+/// Rows of the table beside a host's chart.
+const TABLE_ROWS: usize = 60;
+
+/// `GET /dashboard`
+pub(super) async fn overview(
+    State(state): Shared,
+    params: Params,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let fleet = state.inventory.fleet();
+    let hosts = rows_of(&state, &fleet).await?;
+    let charted = match params.get("host") {
+        Some(name) => fleet.resolve(name),
+        None => worth_a_look(&fleet),
+    };
+    let charted = charted.and_then(|host| hosts.iter().find(|row| row.name == host.name));
+    let authority = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let view = OverviewView {
+        counts: Counts::of(&fleet),
+        charted: charted.cloned(),
+        hosts,
+        range: Range::DEFAULT,
+        authority: authority.unwrap_or("localhost:8000").to_owned(),
+    };
+    page("overview.html", &view)
+}
+
+/// `GET /dashboard/rows`: the rows of the overview's table.
+pub(super) async fn rows(State(state): Shared) -> Result<Response, ApiError> {
+    let fleet = state.inventory.fleet();
+    let hosts = rows_of(&state, &fleet).await?;
+    page("rows.html", &RowsView { hosts })
+}
+
+/// `GET /dashboard/hosts/{host}?range=`
+pub(super) async fn host(
+    State(state): Shared,
+    host: Segment,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let name = params::segment(host)?;
+    let fleet = state.inventory.fleet();
+    let host = fleet.resolve(&name).ok_or_else(|| unknown(&name))?;
+    let range = Range::named(params.get("range"));
+    let now = state.clock.now();
+    let span = Span::last(range.seconds, now, TABLE_ROWS);
+    let columns = Columns::read(&state.inventory, host, span).await?;
+    let fact = state.inventory.fact(host).await?;
+    let view = HostView {
+        host: view::Host::new(host, &fact, now),
+        range,
+        ranges: &Range::ALL,
+        readings: Reading::newest_first(&columns),
+    };
+    page("host.html", &view)
+}
+
+/// `GET /api/dashboard/hosts/{host}/series?range=|from=&to=&width=`: times in seconds, the width in
+/// pixels.
+pub(super) async fn series(
+    State(state): Shared,
+    host: Segment,
+    params: Params,
+) -> Result<Json<Columns>, ApiError> {
+    let name = params::segment(host)?;
+    let span = Span::asked(&params, state.clock.now())?;
+    let fleet = state.inventory.fleet();
+    let host = fleet.resolve(&name).ok_or_else(|| unknown(&name))?;
+    Ok(Json(Columns::read(&state.inventory, host, span).await?))
+}
+
+/// `GET /assets/{digest}/{path}`
+pub(super) async fn asset(
+    Path((digest, path)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    assets::serve(&digest, &path, &headers).ok_or(ApiError::NotFound)
+}
+
+/// The page that says what went wrong.
+pub(super) fn error_page(status: StatusCode, message: &str) -> String {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let view = ErrorView { title, message };
+    templates::render("error.html", &view).unwrap_or_else(|_| title.to_owned())
+}
+
+/// The host whose chart is shown when none is asked for: one that answers, if there is one.
+fn worth_a_look(fleet: &Fleet) -> Option<&Host> {
+    let mut with_readings = fleet.hosts().iter().filter(|host| host.readings > 0);
+    let first = with_readings.clone().next();
+    with_readings
+        .find(|host| host.status == Status::Up)
+        .or(first)
+}
+
+async fn rows_of(state: &Services, fleet: &Fleet) -> Result<Vec<view::Host>, ApiError> {
+    let now = state.clock.now();
+    let mut rows = Vec::with_capacity(fleet.hosts().len());
+    for host in fleet.hosts() {
+        let fact = state.inventory.fact(host).await?;
+        rows.push(view::Host::new(host, &fact, now));
+    }
+    Ok(rows)
+}
+
+fn page(template: &'static str, view: &impl serde::Serialize) -> Result<Response, ApiError> {
+    let html = templates::render(template, view).map_err(|error| {
+        tracing::error!(%error, template, "a page cannot be rendered");
+        ApiError::Internal
+    })?;
+    Ok(([(CACHE_CONTROL, "no-cache")], Html(html)).into_response())
+}
+
+fn unknown(name: &str) -> ApiError {
+    ApiError::Missing(format!("no host is called {name:?}"))
+}

@@ -1,0 +1,277 @@
+//! What the templates show, worded and rounded.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use system_stats_model::sample::Millis;
+
+use super::chart::Columns;
+use crate::inventory::facts::Fact;
+use crate::inventory::hosts::{self, Fleet};
+
+/// From here on a usage is high.
+const HIGH: f64 = 65.0;
+/// From here on it is critical.
+const CRITICAL: f64 = 90.0;
+
+#[derive(Serialize)]
+pub(super) struct OverviewView {
+    pub(super) counts: Counts,
+    pub(super) hosts: Vec<Host>,
+    pub(super) charted: Option<Host>,
+    pub(super) range: Range,
+    pub(super) authority: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct RowsView {
+    pub(super) hosts: Vec<Host>,
+}
+
+#[derive(Serialize)]
+pub(super) struct HostView<'a> {
+    pub(super) host: Host,
+    pub(super) range: Range,
+    pub(super) ranges: &'a [Range],
+    pub(super) readings: Vec<Reading>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ErrorView<'a> {
+    pub(super) title: &'a str,
+    pub(super) message: &'a str,
+}
+
+/// How many hosts are how.
+#[derive(Default, Serialize)]
+pub(super) struct Counts {
+    up: usize,
+    down: usize,
+    silent: usize,
+    gone: usize,
+}
+
+impl Counts {
+    pub(super) fn of(fleet: &Fleet) -> Self {
+        let mut counts = Self::default();
+        for host in fleet.hosts() {
+            *match host.status {
+                hosts::Status::Up => &mut counts.up,
+                hosts::Status::Down => &mut counts.down,
+                hosts::Status::Silent => &mut counts.silent,
+                hosts::Status::Gone => &mut counts.gone,
+            } += 1;
+        }
+        counts
+    }
+}
+
+/// A stretch of time until now that a page offers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Range {
+    name: &'static str,
+    words: &'static str,
+    pub(super) seconds: i64,
+}
+
+impl Range {
+    pub(super) const ALL: [Self; 6] = [
+        Self::new("15m", "15 minutes", 15 * 60),
+        Self::new("1h", "hour", 3600),
+        Self::new("6h", "6 hours", 6 * 3600),
+        Self::new("24h", "24 hours", 24 * 3600),
+        Self::new("7d", "7 days", 7 * 86_400),
+        Self::new("30d", "30 days", 30 * 86_400),
+    ];
+    pub(super) const DEFAULT: Self = Self::ALL[1];
+
+    const fn new(name: &'static str, words: &'static str, seconds: i64) -> Self {
+        Self {
+            name,
+            words,
+            seconds,
+        }
+    }
+
+    /// The range of that name, an hour if there is none.
+    pub(super) fn named(name: Option<&str>) -> Self {
+        let named = Self::ALL.into_iter().find(|range| Some(range.name) == name);
+        named.unwrap_or(Self::DEFAULT)
+    }
+}
+
+/// A host as a row or a page shows it.
+#[derive(Clone, Serialize)]
+pub(super) struct Host {
+    pub(super) name: String,
+    /// The name as a segment of a path.
+    path: String,
+    instance: String,
+    jobs: Option<String>,
+    status: Status,
+    cpu: Option<Usage>,
+    memory: Option<Usage>,
+    disk: Option<Usage>,
+    mount: Option<String>,
+    disks: Vec<Disk>,
+    load: Option<String>,
+    uptime: Option<String>,
+    last_seen: Option<Seen>,
+}
+
+#[derive(Clone, Serialize)]
+struct Status {
+    word: &'static str,
+    class: &'static str,
+}
+
+#[derive(Clone, Serialize)]
+struct Disk {
+    mount: String,
+    usage: Usage,
+}
+
+#[derive(Clone, Serialize)]
+struct Usage {
+    text: String,
+    level: &'static str,
+}
+
+#[derive(Clone, Serialize)]
+struct Seen {
+    iso: String,
+    ago: String,
+}
+
+impl Host {
+    pub(super) fn new(host: &hosts::Host, fact: &Fact, now: Millis) -> Self {
+        let worst = host.worst_disk();
+        let disk = |(mount, usage): &(String, f64)| Disk {
+            mount: mount.clone(),
+            usage: Usage::new(*usage),
+        };
+        let boot_time = host.boot_time.or(fact.boot_time);
+        let up = host.status == hosts::Status::Up;
+        let jobs: Vec<&str> = host.jobs.iter().map(String::as_str).collect();
+        Self {
+            path: path_segment(&host.name),
+            name: host.name.clone(),
+            instance: host.instance.clone(),
+            jobs: (!jobs.is_empty()).then(|| jobs.join(", ")),
+            status: Status::new(host.status),
+            cpu: host.cpu.map(Usage::new),
+            memory: host.memory.map(Usage::new),
+            disk: worst.map(|(_, usage)| Usage::new(*usage)),
+            mount: worst.map(|(mount, _)| mount.clone()),
+            disks: host.disks.iter().map(disk).collect(),
+            load: host.load.map(|load| format!("{load:.2}")),
+            // Nobody knows how long a host that does not answer has been up.
+            uptime: boot_time
+                .filter(|_| up)
+                .map(|boot| duration(now as f64 / 1000.0 - boot)),
+            last_seen: host.last_seen.map(|at| Seen::new(at, now)),
+        }
+    }
+}
+
+impl Status {
+    fn new(status: hosts::Status) -> Self {
+        let (word, class) = match status {
+            hosts::Status::Up => ("Up", "up"),
+            hosts::Status::Down => ("Down", "down"),
+            hosts::Status::Silent => ("Silent", "silent"),
+            hosts::Status::Gone => ("Gone", "gone"),
+        };
+        Self { word, class }
+    }
+}
+
+impl Usage {
+    fn new(value: f64) -> Self {
+        let level = if value >= CRITICAL {
+            "critical"
+        } else if value >= HIGH {
+            "high"
+        } else {
+            "fine"
+        };
+        Self {
+            text: format!("{value:.1}"),
+            level,
+        }
+    }
+}
+
+impl Seen {
+    fn new(at: Millis, now: Millis) -> Self {
+        let ago = (now - at) / 1000;
+        Self {
+            iso: iso(at),
+            ago: match ago {
+                ..0 => "in the future".to_owned(),
+                0..=1 => "now".to_owned(),
+                2..=119 => format!("{ago} s ago"),
+                _ => format!("{} ago", duration(ago as f64)),
+            },
+        }
+    }
+}
+
+/// A row of the table beside a chart.
+#[derive(Serialize)]
+pub(super) struct Reading {
+    time: String,
+    cpu: String,
+    memory: String,
+}
+
+impl Reading {
+    pub(super) fn newest_first(columns: &Columns) -> Vec<Self> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a time that was milliseconds"
+        )]
+        let row = |(time, cpu, memory): (f64, f64, f64)| Self {
+            time: iso((time * 1000.0).round() as Millis),
+            cpu: format!("{cpu:.1}"),
+            memory: format!("{memory:.1}"),
+        };
+        columns.rows().rev().map(row).collect()
+    }
+}
+
+/// A length of time as `3d 4h 12m`.
+fn duration(seconds: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "saturates, and nothing is up that long"
+    )]
+    let minutes = (seconds.max(0.0) / 60.0) as i64;
+    let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes}m"),
+        (0, _) => format!("{hours}h {minutes}m"),
+        _ => format!("{days}d {hours}h {minutes}m"),
+    }
+}
+
+fn iso(at: Millis) -> String {
+    let seconds = Timestamp::from_second(at.div_euclid(1000));
+    seconds.map_or_else(|_| "unknown".to_owned(), |time| time.to_string())
+}
+
+/// Percent-encodes everything but RFC 3986's unreserved characters.
+fn path_segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.extend(
+                [byte >> 4, byte & 15]
+                    .map(|digit| char::from(b"0123456789ABCDEF"[usize::from(digit)])),
+            );
+        }
+    }
+    out
+}

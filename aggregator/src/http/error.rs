@@ -1,0 +1,228 @@
+//! The one error of the HTTP side, and how each dialect words it.
+//!
+//! A handler returns an [`ApiError`]; it travels as a response extension to [`render`], the one
+//! place that knows which dialect the requested path speaks. Internal detail goes to the log.
+
+use axum::Json;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use serde_json::json;
+use system_stats_model::append::AppendError;
+
+use super::dashboard;
+use crate::inventory::InventoryError;
+
+/// How long a client that meets a busy or unavailable store is told to wait.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+/// Why a request was not served. The message is for the client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ApiError {
+    /// The request says something that cannot be meant.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The path is right, what it names is not there.
+    #[error("{0}")]
+    Missing(String),
+    /// No such path.
+    #[error("not found")]
+    NotFound,
+    /// The path does not have this method.
+    #[error("method not allowed")]
+    MethodNotAllowed,
+    /// The body is longer than is read.
+    #[error("the body is larger than {limit} bytes, the most that is taken")]
+    TooLarge {
+        /// The bound in bytes.
+        limit: usize,
+    },
+    /// A web page of another site made a browser send this.
+    #[error("cross-site requests may not change anything here")]
+    CrossSite,
+    /// A function that is switched off.
+    #[error("{0}")]
+    Disabled(&'static str),
+    /// The client does more than it may.
+    #[error("{0}")]
+    TooMany(String),
+    /// The request took too long.
+    #[error("the request took longer than {seconds} s")]
+    Timeout {
+        /// The bound.
+        seconds: u64,
+    },
+    /// For now; worth another try.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Our fault; the log has the rest.
+    #[error("internal error")]
+    Internal,
+    /// A reload that was tried and refused; the text is the reason.
+    #[error("{0}")]
+    ReloadFailed(String),
+}
+
+impl ApiError {
+    /// The status, the same in every dialect.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Missing(_) | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::CrossSite | Self::Disabled(_) => StatusCode::FORBIDDEN,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Timeout { .. } | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal | Self::ReloadFailed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The `errorType` of Prometheus' HTTP API.
+    fn prometheus_type(&self) -> &'static str {
+        match self {
+            Self::Missing(_) | Self::NotFound => "not_found",
+            Self::Timeout { .. } => "timeout",
+            Self::Unavailable(_) | Self::TooMany(_) => "unavailable",
+            Self::Internal | Self::ReloadFailed(_) => "internal",
+            _ => "bad_data",
+        }
+    }
+
+    fn is_worth_another_try(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Timeout { .. })
+    }
+}
+
+impl From<AppendError> for ApiError {
+    fn from(error: AppendError) -> Self {
+        InventoryError::from(error).into()
+    }
+}
+
+impl From<InventoryError> for ApiError {
+    fn from(error: InventoryError) -> Self {
+        match error {
+            InventoryError::Unavailable(reason) => {
+                tracing::warn!(%reason, "storage refused a request");
+                Self::Unavailable("the store is unavailable, try again later".to_owned())
+            }
+            InventoryError::TooOld => Self::BadRequest(error.to_string()),
+            InventoryError::SecondFull { .. } | InventoryError::TooManySeries(_) => {
+                Self::TooMany(error.to_string())
+            }
+            InventoryError::Unreadable(reason) => {
+                tracing::error!(%reason, "stored data cannot be read");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Who reads the error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// `{"error": …}`
+    Legacy,
+    /// Prometheus' envelope.
+    Prometheus,
+    /// A line of text.
+    Plain,
+    /// A page.
+    Page,
+}
+
+impl Dialect {
+    /// The dialect that a path speaks.
+    pub(crate) fn of(path: &str) -> Self {
+        if path.starts_with("/api/v1/") {
+            Self::Prometheus
+        } else if path.starts_with("/-/") {
+            Self::Plain
+        } else if path == "/dashboard" || path.starts_with("/dashboard/") {
+            Self::Page
+        } else {
+            Self::Legacy
+        }
+    }
+}
+
+/// Gives a response that carries an [`ApiError`] its body; others pass unchanged.
+pub(crate) fn render(mut response: Response, dialect: Dialect) -> Response {
+    let Some(error) = response.extensions_mut().remove::<ApiError>() else {
+        return response;
+    };
+    let message = error.to_string();
+    let body = match dialect {
+        Dialect::Legacy => Json(json!({ "error": message })).into_response(),
+        Dialect::Prometheus => {
+            let kind = error.prometheus_type();
+            Json(json!({ "status": "error", "errorType": kind, "error": message })).into_response()
+        }
+        Dialect::Plain => format!("{message}\n").into_response(),
+        Dialect::Page => Html(dashboard::error_page(error.status(), &message)).into_response(),
+    };
+    let (mut parts, _) = response.into_parts();
+    if let Some(kind) = body.headers().get(CONTENT_TYPE) {
+        parts.headers.insert(CONTENT_TYPE, kind.clone());
+    }
+    if error.is_worth_another_try() {
+        parts.headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    }
+    // What axum had counted for the empty body no longer holds.
+    parts.headers.remove(axum::http::header::CONTENT_LENGTH);
+    Response::from_parts(parts, body.into_body())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+
+    use super::*;
+
+    async fn body(error: ApiError, path: &str) -> String {
+        let response = render(error.into_response(), Dialect::of(path));
+        let bytes = to_bytes(response.into_body(), 1 << 16).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_path_gets_its_own_dialect() {
+        let error = || ApiError::BadRequest("no <such> \"thing\"".to_owned());
+        let cases = [
+            ("/data", r#"{"error":"no <such> \"thing\""}"#),
+            (
+                "/api/v1/targets",
+                r#"{"error":"no <such> \"thing\"","errorType":"bad_data","status":"error"}"#,
+            ),
+            ("/-/reload", "no <such> \"thing\"\n"),
+            ("/dashboards", r#"{"error":"no <such> \"thing\""}"#),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(body(error(), path).await, expected, "{path}");
+        }
+        let page = body(error(), "/dashboard/hosts/x").await;
+        assert!(page.contains("no &lt;such&gt;"), "{page}");
+    }
+
+    #[tokio::test]
+    async fn only_what_may_pass_is_worth_another_try() {
+        let retry = |error: ApiError| {
+            render(error.into_response(), Dialect::Legacy)
+                .headers()
+                .contains_key(RETRY_AFTER)
+        };
+        assert!(retry(ApiError::Unavailable(String::new())));
+        assert!(retry(ApiError::Timeout { seconds: 1 }));
+        assert!(!retry(ApiError::Internal));
+        assert!(!retry(ApiError::NotFound));
+    }
+}

@@ -1,0 +1,55 @@
+//! The parameters of a request, as text; reading them never fails.
+
+use std::convert::Infallible;
+
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use bytes::Bytes;
+
+use super::error::ApiError;
+use super::limits::MAX_BODY;
+
+/// The query string's parameters in their order.
+pub(crate) struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// The first parameter called `name` that is not empty.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let mut named = self.0.iter().filter(|(have, _)| have == name);
+        named.find_map(|(_, value)| (!value.is_empty()).then_some(value.as_str()))
+    }
+
+    /// A whole number, if the parameter is there.
+    pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        let parsed = self.get(name).map(str::parse).transpose();
+        parsed.map_err(|_| ApiError::BadRequest(format!("{name} is not a whole number")))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Params {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let pairs = Query::try_from_uri(&parts.uri).map(|Query(pairs)| pairs);
+        Ok(Self(pairs.unwrap_or_default()))
+    }
+}
+
+/// One segment of the path, as `Result<Path<String>, _>` gives it.
+pub(crate) type Segment = Result<Path<String>, PathRejection>;
+
+/// The text of a path segment.
+pub(crate) fn segment(segment: Segment) -> Result<String, ApiError> {
+    let text = segment.map(|Path(text)| text);
+    text.map_err(|_| ApiError::BadRequest("the path is not UTF-8".to_owned()))
+}
+
+/// A request body within its limit.
+pub(crate) fn body(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
+    body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge { limit: MAX_BODY },
+        _ => ApiError::BadRequest("the body cannot be read".to_owned()),
+    })
+}

@@ -1,0 +1,37 @@
+//! What the handlers work with.
+
+use std::fmt;
+use std::sync::Arc;
+
+use system_stats_storage::Storage;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Clock;
+use crate::inventory::Inventory;
+use crate::scrape::Scraper;
+use crate::telemetry::metrics::Exposition;
+
+/// Writes the aggregator's own metrics in a format.
+pub type OwnMetrics = Arc<dyn Fn(Exposition) -> Result<String, fmt::Error> + Send + Sync>;
+
+/// A request to reload the configuration; the answer is the reason when it was refused.
+pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
+
+/// What the handlers work with; the application fills it.
+pub struct State {
+    /// The store.
+    pub storage: Arc<Storage>,
+    /// The fleet.
+    pub inventory: Arc<Inventory>,
+    /// The loops of the targets.
+    pub scraper: Arc<Scraper>,
+    /// The time.
+    pub clock: Clock,
+    /// The aggregator's own metrics.
+    pub own_metrics: OwnMetrics,
+    /// Where `/-/reload` sends its requests; `None` while the lifecycle API is off.
+    pub reload: Option<mpsc::Sender<ReloadRequest>>,
+}
+
+/// The state as axum hands it to handlers.
+pub(super) type Shared = axum::extract::State<Arc<State>>;

@@ -1,0 +1,5 @@
+//! The routes as a client meets them, over the real store in memory.
+
+mod contract;
+mod pages;
+mod server;

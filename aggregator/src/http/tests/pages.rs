@@ -1,0 +1,220 @@
+//! The pages, rendered by the routes that serve them.
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use serde_json::json;
+
+use super::server::{NOW, Server};
+
+const SECOND: i64 = NOW / 1000;
+
+/// A fleet with one host of every kind.
+async fn fleet(server: &Server) {
+    let name = [("hostname", "web-1")];
+    let root = [("mountpoint", "/"), ("device", "a")];
+    let full = [("mountpoint", "/data"), ("device", "b")];
+    for at in [NOW - 10_000, NOW - 5000, NOW] {
+        server.scraped(
+            "10.0.0.1:5001",
+            at,
+            &[
+                ("up", &[], 1.0),
+                ("system_cpu_usage_percent", &[], 12.34),
+                ("system_memory_usage_percent", &[], 70.0),
+                ("system_disk_usage_percent", &root, 5.0),
+                ("system_disk_usage_percent", &full, 95.55),
+                ("node_load1", &[], 0.5),
+                ("node_boot_time_seconds", &[], (SECOND - 273_120) as f64),
+                ("system_info", &name, 1.0),
+            ],
+        );
+    }
+    server.scraped("10.0.0.2:9100", NOW, &[("up", &[], 0.0)]);
+    let body = json!({
+        "hostname": "pi", "cpu": 1, "ram": 2, "disk": 3, "timestamp": SECOND - 5,
+        "details": {"uptime": {"seconds": 90}},
+    });
+    server
+        .send(Method::POST, "/metrics", body.to_string())
+        .await;
+    server.push("old-pi", SECOND - 7200, 4.0).await;
+}
+
+/// The page without what changes with every build.
+fn stable(page: &str) -> String {
+    let digest = page
+        .split("/assets/")
+        .nth(1)
+        .and_then(|rest| rest.get(..16));
+    match digest {
+        Some(digest) => page.replace(digest, "DIGEST"),
+        None => page.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn every_page_with_sample_hosts() {
+    let server = Server::start().await;
+    insta::assert_snapshot!("empty", stable(server.get("/dashboard").await.text()));
+    fleet(&server).await;
+    for (name, path) in [
+        ("overview", "/dashboard"),
+        ("rows", "/dashboard/rows"),
+        ("host", "/dashboard/hosts/web-1"),
+        ("host_pushing", "/dashboard/hosts/pi?range=15m"),
+        ("host_without_readings", "/dashboard/hosts/10.0.0.2:9100"),
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        insta::assert_snapshot!(name, stable(answer.text()));
+    }
+    let missing = server.get("/dashboard/hosts/nobody").await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    insta::assert_snapshot!("missing", stable(missing.text()));
+}
+
+#[tokio::test]
+async fn a_page_may_load_nothing_from_elsewhere_and_run_nothing_inline() {
+    let server = Server::start().await;
+    fleet(&server).await;
+    for path in [
+        "/dashboard",
+        "/dashboard/rows",
+        "/dashboard/hosts/pi",
+        "/dashboard/hosts/nobody",
+    ] {
+        let answer = server.get(path).await;
+        let policy = answer.headers["content-security-policy"].to_str().unwrap();
+        assert!(
+            policy.contains("default-src 'self'") && !policy.contains("unsafe"),
+            "{path}"
+        );
+        assert!(policy.contains("frame-ancestors 'none'"), "{path}");
+        assert_eq!(
+            answer.headers["x-content-type-options"], "nosniff",
+            "{path}"
+        );
+        let page = answer.text();
+        for inline in ["style=", " onclick", "<style", "javascript:", "//cdn"] {
+            assert!(!page.contains(inline), "{path} has {inline}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn hostile_names_are_shown_and_not_run() {
+    let long = "ü".repeat(1000);
+    let names = [
+        "<script>alert(1)</script>",
+        "\" onmouseover=\"x",
+        "'><b>",
+        "{{ 7 * 7 }}",
+        "\u{202e}evil",
+        "a/b?c#d",
+        long.as_str(),
+    ];
+    for name in names {
+        let server = Server::start().await;
+        assert_eq!(
+            server.push(name, SECOND, 1.0).await,
+            StatusCode::OK,
+            "{name}"
+        );
+        let page = server.get("/dashboard").await;
+        let page = page.text();
+        for raw in ["<script>a", "\" onm", "<b>", "49"] {
+            assert!(!page.contains(raw), "{name}: {raw}");
+        }
+        // The row's link leads to the host's page, which names it.
+        let path = page.split("<th scope=\"row\"><a href=\"").nth(1).unwrap();
+        let path = path.split('"').next().unwrap();
+        let answer = server.get(path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        let series = format!("{}/series", path.replace("/dashboard/", "/api/dashboard/"));
+        let series = server.get(&series).await.json();
+        assert_eq!(series["columns"][1], json!([1.0]), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_chart_asks_for_what_it_can_draw() {
+    let server = Server::start().await;
+    for n in 0..100 {
+        server.push("pi", SECOND - 1000 + n * 10, 1.0).await;
+    }
+    let series = async |query: &str| {
+        let path = format!("/api/dashboard/hosts/pi/series?{query}");
+        server.get(&path).await
+    };
+    let points = async |query: &str| {
+        let answer = series(query).await;
+        assert_eq!(answer.status, StatusCode::OK, "{query}");
+        answer.json()["columns"][0].as_array().unwrap().len()
+    };
+    assert_eq!(points("").await, 100);
+    assert_eq!(points("range=100").await, 10);
+    assert!(points("range=1000&width=10").await <= 21);
+    let (from, to) = (SECOND - 500, SECOND - 400);
+    assert_eq!(points(&format!("from={from}&to={to}&width=800")).await, 11);
+    for query in [
+        "from=x",
+        "from=5&to=5",
+        "range=0",
+        "range=-1",
+        "to=9223372036854775807",
+        "width=w",
+    ] {
+        let answer = series(query).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
+        assert!(answer.json()["error"].is_string());
+    }
+    let unknown = server.get("/api/dashboard/hosts/nobody/series").await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn everything_a_page_loads_is_there() {
+    let server = Server::start().await;
+    let page = server.get("/dashboard").await;
+    let mut loaded = 0;
+    for link in page
+        .text()
+        .split('"')
+        .filter(|link| link.starts_with("/assets/"))
+    {
+        let answer = server.get(link).await;
+        assert_eq!(answer.status, StatusCode::OK, "{link}");
+        assert!(
+            answer.headers["cache-control"]
+                .to_str()
+                .unwrap()
+                .contains("immutable")
+        );
+        let folder = link.rsplit_once('/').unwrap().0;
+        for import in answer.text().split("from \"./").skip(1) {
+            let import = import.split('"').next().unwrap();
+            let answer = server.get(&format!("{folder}/{import}")).await;
+            assert_eq!(answer.status, StatusCode::OK, "{import}");
+        }
+        loaded += 1;
+    }
+    assert_eq!(loaded, 4);
+}
+
+#[tokio::test]
+async fn the_lifecycle_api_is_off_unless_it_is_on() {
+    let server = Server::start().await;
+    for method in [Method::POST, Method::PUT] {
+        let answer = server.send(method, "/-/reload", "").await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+        assert!(answer.text().contains("--web.enable-lifecycle"));
+    }
+    assert_eq!(
+        server.get("/-/reload").await.status,
+        StatusCode::METHOD_NOT_ALLOWED
+    );
+    assert_eq!(server.get("/-/healthy").await.status, StatusCode::OK);
+    assert_eq!(server.get("/-/ready").await.status, StatusCode::OK);
+    let request = Request::get("/dashboard/x").body(Body::empty()).unwrap();
+    assert_eq!(server.ask(request).await.status, StatusCode::NOT_FOUND);
+}

@@ -1,0 +1,132 @@
+//! A server without a network: requests go straight into the router.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use serde_json::{Value, json};
+use system_stats_model::append::{Appender, Batch, Order, Row, Urgency};
+use system_stats_model::labels::Labels;
+use system_stats_model::sample::Millis;
+use system_stats_storage::memory::MemoryStore;
+use system_stats_storage::{Options, Storage};
+use tower::ServiceExt;
+
+use super::super::{State, router};
+use crate::clock::Clock;
+use crate::inventory::Inventory;
+use crate::scrape::Scraper;
+
+/// The day the contract's examples are from, a good year later.
+pub(crate) const NOW: Millis = 1_780_000_000_000;
+
+pub(crate) struct Server {
+    pub(crate) storage: Arc<Storage>,
+    router: Router,
+}
+
+/// A metric, its own labels, its value.
+pub(crate) type Scraped<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
+            let body = String::from_utf8_lossy(&self.body);
+            panic!("not JSON ({error}): {body}")
+        })
+    }
+}
+
+/// The real store over a database in memory.
+async fn storage() -> Storage {
+    let options = Options {
+        out_of_order_window: Duration::from_hours(24 * 365 * 100),
+        ..Options::default()
+    };
+    Storage::open(Arc::new(MemoryStore::new()), options)
+        .await
+        .unwrap()
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        let storage = Arc::new(storage().await);
+        let clock = Clock::manual(NOW);
+        let inventory = Arc::new(Inventory::new(storage.clone(), clock.clone()));
+        let state = State {
+            storage: storage.clone(),
+            inventory,
+            scraper: Arc::new(Scraper::new(storage.clone(), clock.clone())),
+            clock,
+            own_metrics: Arc::new(|_| Ok("own_metrics 1\n".to_owned())),
+            reload: None,
+        };
+        Self {
+            storage,
+            router: router(state),
+        }
+    }
+
+    pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: to_bytes(body, usize::MAX).await.unwrap().to_vec(),
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask(Request::get(path).body(Body::empty()).unwrap())
+            .await
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        self.ask(request.body(body.into()).unwrap()).await
+    }
+
+    /// Pushes a reading; the status.
+    pub(crate) async fn push(&self, host: &str, second: i64, cpu: f64) -> StatusCode {
+        let body = json!({
+            "hostname": host, "cpu": cpu, "ram": 50, "disk": 70, "timestamp": second,
+        });
+        let answer = self.send(Method::POST, "/metrics", body.to_string()).await;
+        answer.status
+    }
+
+    /// Stores what a scrape of `instance` would have brought.
+    pub(crate) fn scraped(&self, instance: &str, at: Millis, series: &[Scraped<'_>]) {
+        let target = [("job", "hosts"), ("instance", instance)];
+        let id = self.storage.target(&Labels::from_pairs(target)).unwrap();
+        let row = |(metric, labels, value): &Scraped<'_>| {
+            let pairs = target.iter().chain(*labels).copied();
+            let labels = Labels::from_pairs(pairs.chain([("__name__", *metric)]));
+            Row {
+                series: Appender::series(self.storage.as_ref(), id, &labels).unwrap(),
+                timestamp: at,
+                value: *value,
+            }
+        };
+        let batch = Batch {
+            target: id,
+            order: Order::Strict,
+            rows: series.iter().map(row).collect(),
+        };
+        let (_, outcome) = self.storage.append(batch, Urgency::Relaxed).unwrap();
+        assert_eq!(outcome.stored, series.len());
+    }
+}

@@ -1,0 +1,224 @@
+//! What is known about the fleet: which hosts there are, what each last said, its readings; and
+//! the one way by which a pushed reading gets in.
+//!
+//! Everything is derived from the store; what is kept here are the locks that order pushes and a
+//! small cache of facts from the kept `/system` objects. Not here: HTTP, JSON of the contracts.
+//!
+//! * [`hosts`] - the hosts and their names
+//! * [`readings`] - the rows of the fleet's history, oldest first, in bounded memory
+//! * [`ingest`] - a pushed reading, stored and committed
+//! * [`facts`] - what a kept `/system` object says that no series does
+
+pub mod facts;
+pub mod hosts;
+pub mod ingest;
+pub mod readings;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use system_stats_model::append::AppendError;
+use system_stats_model::labels::{INSTANCE, Labels};
+use system_stats_model::matcher::Matcher;
+use system_stats_model::sample::{Millis, TimeRange};
+use system_stats_storage::{ObjectKind, Storage};
+use tokio::sync::Semaphore;
+
+use crate::clock::Clock;
+use facts::{Fact, Facts};
+use hosts::{Fleet, Host};
+use ingest::Doors;
+use readings::{Readings, Subject};
+
+/// The `job` of hosts that push readings themselves.
+pub const PUSH_JOB: &str = "monitoring-stack";
+
+/// A stretch without a moment in it.
+const NOTHING: TimeRange = TimeRange {
+    start: Millis::MAX,
+    end: Millis::MIN,
+};
+
+/// How many stretches of history may be decoded at once.
+const DECODERS: usize = 4;
+
+/// Why the inventory cannot do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InventoryError {
+    /// The store takes or gives nothing at the moment.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The reading lies further back than the store takes samples.
+    #[error(
+        "timestamp is further in the past than readings are taken; see \
+         --storage.out-of-order-time-window and --storage.retention.time"
+    )]
+    TooOld,
+    /// A second holds a thousand readings of one host and no more.
+    #[error("{host:?} already has 1000 readings in that second")]
+    SecondFull {
+        /// The host's name.
+        host: String,
+    },
+    /// A host has as many series as it may have.
+    #[error("{0}")]
+    TooManySeries(String),
+    /// Stored data does not decode.
+    #[error("stored data cannot be read: {0}")]
+    Unreadable(String),
+}
+
+impl From<AppendError> for InventoryError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::TooManySeries { .. } => Self::TooManySeries(error.to_string()),
+            error => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+/// What a deletion removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Readings, as [`Host::readings`] counts them.
+    pub readings: u64,
+    /// Kept objects: one or none.
+    pub objects: u64,
+}
+
+/// The newest `/system` object of a host, or the `details` of its newest push that had some.
+#[derive(Clone, Debug)]
+pub struct Details {
+    /// When it was true.
+    pub updated: Millis,
+    /// The text of a JSON object.
+    pub json: String,
+}
+
+/// The fleet as the store knows it.
+pub struct Inventory {
+    storage: Arc<Storage>,
+    clock: Clock,
+    doors: Doors,
+    facts: Facts,
+    decoders: Arc<Semaphore>,
+}
+
+impl Inventory {
+    /// The inventory of a store.
+    #[must_use]
+    pub fn new(storage: Arc<Storage>, clock: Clock) -> Self {
+        Self {
+            storage,
+            clock,
+            doors: Doors::new(),
+            facts: Facts::default(),
+            decoders: Arc::new(Semaphore::new(DECODERS)),
+        }
+    }
+
+    /// All hosts as they are now.
+    #[must_use]
+    pub fn fleet(&self) -> Fleet {
+        Fleet::scan(&self.storage, self.clock.now())
+    }
+
+    /// The details kept of `instance`.
+    ///
+    /// # Errors
+    /// [`InventoryError`] when the store cannot be read.
+    pub async fn kept(&self, instance: &str) -> Result<Option<Details>, InventoryError> {
+        let object = self.storage.object(ObjectKind::System, instance).await;
+        let object = object.map_err(|error| InventoryError::Unavailable(error.to_string()))?;
+        let details = object.map(|object| {
+            let json = String::from_utf8(object.body.into());
+            json.map(|json| Details {
+                updated: object.updated,
+                json,
+            })
+        });
+        let details = details.transpose();
+        details.map_err(|_| InventoryError::Unreadable(format!("details of {instance:?}")))
+    }
+
+    /// What the details of `host` say beside its series; nothing without details.
+    ///
+    /// # Errors
+    /// [`InventoryError`] when the store cannot be read.
+    pub async fn fact(&self, host: &Host) -> Result<Fact, InventoryError> {
+        let instance = host.instance.as_str();
+        let Some(updated) = host.details_updated else {
+            return Ok(Fact::default());
+        };
+        if let Some(fact) = self.facts.get(instance, updated) {
+            return Ok(fact);
+        }
+        let Some(details) = self.kept(instance).await? else {
+            return Ok(Fact::default());
+        };
+        let fact = Fact::read(details.json.as_bytes(), details.updated);
+        self.facts.put(instance, details.updated, fact.clone());
+        Ok(fact)
+    }
+
+    /// The readings of these hosts from `since` on, oldest first.
+    ///
+    /// # Errors
+    /// [`InventoryError`] when the store cannot be read.
+    pub async fn readings(
+        &self,
+        hosts: &[Host],
+        since: Option<Millis>,
+    ) -> Result<Readings, InventoryError> {
+        let mut subjects = HashMap::with_capacity(hosts.len());
+        for host in hosts {
+            let fact = if host.is_pushed() {
+                Fact::default()
+            } else {
+                self.fact(host).await?
+            };
+            let subject = Subject::new(host, fact.mount.as_deref());
+            subjects.insert(host.instance.clone(), subject);
+        }
+        let oldest = hosts.iter().filter_map(|host| host.first_seen).min();
+        let newest = hosts.iter().filter_map(|host| host.last_seen).max();
+        let range = match (oldest, newest) {
+            (Some(start), Some(end)) => TimeRange {
+                start: since.map_or(start, |since| since.max(start)),
+                end,
+            },
+            _ => NOTHING,
+        };
+        let (storage, decoders) = (self.storage.clone(), self.decoders.clone());
+        Ok(Readings::new(storage, decoders, subjects, range))
+    }
+
+    /// Deletes all samples of a host, and its details too when `details` says so. It is back with
+    /// its next scrape or push.
+    ///
+    /// # Errors
+    /// [`InventoryError`]; nothing is promised to be deleted then.
+    pub async fn remove(&self, host: &Host, details: bool) -> Result<Removed, InventoryError> {
+        let of_host = [Matcher::equal(INSTANCE, host.instance.as_str())];
+        let (mut ticket, deleted) = self.storage.delete(&of_host, TimeRange::ALL)?;
+        let readings = |(labels, samples): &(Labels, u64)| match labels.metric_name() {
+            hosts::CPU => *samples,
+            _ => 0,
+        };
+        let mut removed = Removed {
+            readings: deleted.series.iter().map(readings).sum(),
+            objects: 0,
+        };
+        if details {
+            let object = self
+                .storage
+                .delete_object(ObjectKind::System, &host.instance)?;
+            ticket = object.0;
+            removed.objects = u64::from(object.1);
+            self.facts.forget(&host.instance);
+        }
+        let committed = self.storage.committed(ticket).await;
+        committed.map_err(|error| InventoryError::Unavailable(error.to_string()))?;
+        Ok(removed)
+    }
+}
