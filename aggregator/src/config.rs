@@ -101,7 +101,7 @@ pub struct Limits {
     pub sample_limit: u64,
     /// Bytes of the body, decompressed.
     pub body_size_limit: u64,
-    /// Labels of a sample, the target's included.
+    /// Labels of a sample, its name and the target's included.
     pub label_limit: u64,
     /// Bytes of a label's name.
     pub label_name_length_limit: u64,

@@ -63,19 +63,29 @@ struct Series {
     is_live: bool,
 }
 
+/// Texts that failed scrapes may leave beyond twice those of the last good one.
+const SPARE_TEXTS: usize = 1000;
+
 /// The memory of one target. Nothing is live until a scrape is stored.
 #[derive(Default)]
 pub(super) struct Cache {
     scrape: u64,
+    /// How many texts the last stored scrape had.
+    kept: usize,
     texts: HashMap<TextKey, Text, BuildHasherDefault<Prehashed>>,
     slots: HashMap<SeriesId, Slot>,
     series: Vec<Series>,
 }
 
 impl Cache {
-    /// A scrape begins; nothing has been seen in it.
+    /// A scrape begins; nothing has been seen in it. What failed scrapes have left is forgotten
+    /// when it is much.
     pub(super) fn begin(&mut self) {
         self.scrape += 1;
+        if self.texts.len() > 2 * self.kept + SPARE_TEXTS {
+            self.texts.clear();
+            self.retain(|series| series.is_live);
+        }
     }
 
     /// The series that a text was found to be.
@@ -135,22 +145,22 @@ impl Cache {
             series.is_live = series.is_tracked && series.seen == scrape;
             is_complete &= series.seen == scrape;
         }
-        let texts = self.texts.len();
         self.texts.retain(|_, text| text.seen == scrape);
-        if texts != self.texts.len() || !is_complete {
-            self.drop_unseen();
+        self.kept = self.texts.len();
+        if !is_complete {
+            self.retain(|series| series.seen == scrape);
         }
     }
 
-    fn drop_unseen(&mut self) {
-        let scrape = self.scrape;
+    /// Keeps some series, which have to be all that texts lead to.
+    fn retain(&mut self, is_kept: impl Fn(&Series) -> bool) {
         let mut moved = Vec::with_capacity(self.series.len());
         let mut kept = 0;
         for series in &self.series {
             moved.push(Slot(kept));
-            kept += usize::from(series.seen == scrape);
+            kept += usize::from(is_kept(series));
         }
-        self.series.retain(|series| series.seen == scrape);
+        self.series.retain(is_kept);
         for text in self.texts.values_mut() {
             text.slot = moved[text.slot.0];
         }
@@ -263,6 +273,19 @@ mod tests {
         assert_eq!(scrape(&mut cache, &[("a", 1), ("b", 7)]), [2]);
         cache.forget();
         assert_eq!(cache.live().count(), 0);
+    }
+
+    #[test]
+    fn failed_scrapes_do_not_pile_up() {
+        let mut cache = Cache::default();
+        scrape(&mut cache, &[("a", 0)]);
+        cache.keep_seen();
+        for id in 1..10_000 {
+            scrape(&mut cache, &[(&format!("s{id}"), id)]);
+        }
+        assert!(cache.texts.len() < 1100, "{}", cache.texts.len());
+        assert!(cache.series.len() < 1100, "{}", cache.series.len());
+        assert_eq!(scrape(&mut cache, &[]), [0]);
     }
 
     #[test]
