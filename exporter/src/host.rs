@@ -86,6 +86,20 @@ impl Host {
         }
     }
 
+    /// A host whose file systems and clock are the test's.
+    #[cfg(test)]
+    pub(crate) fn with(
+        config: Arc<Config>,
+        ask: fn(&Path) -> std::io::Result<Usage>,
+        clock: fn() -> SystemTime,
+    ) -> Self {
+        Self {
+            asker: Asker::with(ask, Duration::from_mins(1)),
+            clock,
+            ..Self::new(config, Arc::default())
+        }
+    }
+
     /// Forgets what was read: a new scrape begins.
     pub(crate) fn begin(&mut self) {
         self.read = Memo::default();
@@ -265,7 +279,8 @@ impl Host {
         let table = processes::read(&mut self.files).ok();
         #[cfg(not(target_os = "linux"))]
         let table = table.or_else(|| self.portable.processes());
-        let table = Rc::new(table?);
+        // This process is one of them: an empty table means that it cannot be seen.
+        let table = Rc::new(table.filter(|table| table.pids > 0)?);
         self.processes = Some((Instant::now(), Rc::clone(&table)));
         Some(table)
     }

@@ -25,6 +25,11 @@ mod config;
 mod encode;
 mod family;
 mod files;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod golden;
 mod host;
 mod hwmon;
 mod interfaces;

@@ -24,10 +24,19 @@ pub(crate) use task::Work;
 use task::{Outcome, Stuck, Task};
 use worker::Worker;
 
-/// How long one step may take.
-const STEP_DEADLINE: Duration = Duration::from_millis(1_500);
-/// How long all of them may take together, if the client does not say less.
-const DEADLINE: Duration = Duration::from_secs(4);
+/// How long the thread may take.
+#[derive(Clone, Copy, Debug)]
+struct Deadlines {
+    /// For one step.
+    step: Duration,
+    /// For all of them together, if the client does not say less.
+    task: Duration,
+}
+
+const DEADLINES: Deadlines = Deadlines {
+    step: Duration::from_millis(1_500),
+    task: Duration::from_secs(4),
+};
 /// Requests that may wait for their turn; one more is refused.
 const MAX_WAITING: usize = 40;
 
@@ -39,6 +48,7 @@ pub(crate) struct Busy;
 /// The collecting thread and its watchdog.
 pub(crate) struct Runner {
     config: Arc<Config>,
+    deadlines: Deadlines,
     history: Arc<Mutex<History>>,
     stuck: Arc<Stuck>,
     worker: Mutex<Option<Sender<Arc<Task>>>>,
@@ -51,8 +61,13 @@ pub(crate) struct Runner {
 impl Runner {
     /// Starts the thread, which takes its first reading at once.
     pub(crate) fn start(config: Config) -> Result<Self, std::io::Error> {
+        Self::start_with(config, DEADLINES)
+    }
+
+    fn start_with(config: Config, deadlines: Deadlines) -> Result<Self, std::io::Error> {
         let runner = Self {
             config: Arc::new(config),
+            deadlines,
             history: Arc::default(),
             stuck: Arc::default(),
             worker: Mutex::new(None),
@@ -96,7 +111,8 @@ impl Runner {
         let place = Arc::clone(&self.places)
             .try_acquire_owned()
             .map_err(|_| Busy)?;
-        let deadline = patience.map_or(DEADLINE, |patience| patience.min(DEADLINE));
+        let longest = self.deadlines.task;
+        let deadline = patience.map_or(longest, |patience| patience.min(longest));
         let runner = Arc::clone(self);
         let watching = tasks.spawn(async move {
             let _place = place;
@@ -116,7 +132,7 @@ impl Runner {
             if now >= deadline {
                 break;
             }
-            let step_deadline = task.step_began().unwrap_or(now) + STEP_DEADLINE;
+            let step_deadline = task.step_began().unwrap_or(now) + self.deadlines.step;
             let until = deadline.min(step_deadline.max(now + Duration::from_millis(1)));
             if tokio::time::timeout_at(until.into(), task.finished())
                 .await
@@ -126,7 +142,7 @@ impl Runner {
             }
             let is_late = task
                 .step_began()
-                .is_none_or(|began| began.elapsed() >= STEP_DEADLINE);
+                .is_none_or(|began| began.elapsed() >= self.deadlines.step);
             if is_late && Instant::now() < deadline {
                 task.give_up_step(&self.stuck);
                 tracing::debug!("a collector hangs; going on without it");
@@ -213,5 +229,147 @@ fn describe(outcomes: &[Outcome], families: &mut Families) {
     for outcome in outcomes {
         let value = f64::from(u8::from(outcome.failure.is_none()));
         success.push(&[("collector", outcome.name)], value);
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::fs;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+    use crate::config::Roots;
+    use crate::encode::Format;
+    use crate::fixture::Fixture;
+
+    const QUICK: Deadlines = Deadlines {
+        step: Duration::from_millis(100),
+        task: Duration::from_secs(20),
+    };
+
+    fn runner(fixture: &Fixture, deadlines: Deadlines) -> Arc<Runner> {
+        let config = Config {
+            roots: Roots {
+                procfs: fixture.path("proc"),
+                sysfs: fixture.path("sys"),
+                rootfs: fixture.path("root"),
+                udev_data: fixture.path("udev"),
+            },
+            ..Config::default()
+        };
+        Arc::new(Runner::start_with(config, deadlines).unwrap())
+    }
+
+    /// A file whose opening blocks until somebody writes to it.
+    fn hang(fixture: &Fixture, path: &str) {
+        let path = fixture.path(path);
+        fs::remove_file(&path).unwrap();
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    }
+
+    async fn scrape(runner: &Arc<Runner>, patience: Option<Duration>) -> String {
+        let tasks = TaskTracker::new();
+        let families = runner.metrics(&tasks, patience).await.unwrap();
+        Format::Text.encode(&families)
+    }
+
+    fn success(text: &str, collector: &str) -> Option<bool> {
+        let start = format!("node_scrape_collector_success{{collector=\"{collector}\"}} ");
+        text.lines()
+            .find_map(|line| Some(line.strip_prefix(&start)? == "1"))
+    }
+
+    #[tokio::test]
+    async fn a_collector_that_hangs_costs_its_own_series_and_waits_once() {
+        let fixture = Fixture::unpack("vm");
+        hang(&fixture, "proc/loadavg");
+        let runner = runner(&fixture, QUICK);
+
+        let first = scrape(&runner, None).await;
+        assert_eq!(success(&first, "loadavg"), Some(false));
+        assert_eq!(success(&first, "meminfo"), Some(true));
+        assert_eq!(success(&first, "vmstat"), Some(true));
+        assert!(first.contains("node_memory_MemTotal_bytes 2048000000"));
+
+        let again = Instant::now();
+        let second = scrape(&runner, None).await;
+        assert!(again.elapsed() < QUICK.step, "{:?}", again.elapsed());
+        assert_eq!(success(&second, "loadavg"), Some(false));
+        assert_eq!(success(&second, "vmstat"), Some(true));
+    }
+
+    #[tokio::test]
+    async fn a_collector_that_comes_back_is_asked_again() {
+        let fixture = Fixture::unpack("vm");
+        hang(&fixture, "proc/loadavg");
+        let runner = runner(&fixture, QUICK);
+        assert_eq!(
+            success(&scrape(&runner, None).await, "loadavg"),
+            Some(false)
+        );
+
+        // The old thread reads this and comes back; whoever opens the path from now on finds a
+        // file.
+        let fifo = fixture.path("proc/loadavg");
+        let writer = fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+        fs::remove_file(&fifo).unwrap();
+        fs::write(&fifo, "0.5 0.25 0.125 1/2 3\n").unwrap();
+        drop(writer);
+        let back = async {
+            while success(&scrape(&runner, None).await, "loadavg") != Some(true) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), back)
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_later_than_the_client_waits() {
+        let fixture = Fixture::unpack("vm");
+        hang(&fixture, "proc/loadavg");
+        let patient = Deadlines {
+            step: Duration::from_mins(1),
+            ..QUICK
+        };
+        let runner = runner(&fixture, patient);
+        let text = scrape(&runner, Some(Duration::from_millis(200))).await;
+        assert_eq!(success(&text, "cpu"), Some(true));
+        assert_eq!(success(&text, "loadavg"), Some(false));
+        assert_eq!(success(&text, "vmstat"), Some(false));
+        assert!(!text.contains("node_vmstat_pgfault"));
+        // What had no time left is asked again at once; what hangs is not.
+        let text = scrape(&runner, None).await;
+        assert_eq!(success(&text, "vmstat"), Some(true));
+        assert_eq!(success(&text, "loadavg"), Some(false));
+    }
+
+    #[tokio::test]
+    async fn a_block_of_system_that_hangs_stays_null() {
+        let fixture = Fixture::unpack("vm");
+        hang(&fixture, "proc/meminfo");
+        let runner = runner(&fixture, QUICK);
+        let stats = runner.system(&TaskTracker::new()).await.unwrap();
+        assert_eq!(stats.memory.total, None);
+        assert_eq!(stats.cpu.logical_cores, Some(2));
+        assert_eq!(stats.system.hostname.as_deref(), Some("toy-vm"));
+    }
+
+    #[tokio::test]
+    async fn many_requests_at_once_are_all_answered_or_refused() {
+        let fixture = Fixture::unpack("vm");
+        let runner = runner(&fixture, QUICK);
+        let tasks = TaskTracker::new();
+        let mut requests = tokio::task::JoinSet::new();
+        for _ in 0..2 * MAX_WAITING {
+            let (runner, tasks) = (Arc::clone(&runner), tasks.clone());
+            requests.spawn(async move { runner.metrics(&tasks, None).await.is_ok() });
+        }
+        let answers = requests.join_all().await;
+        let answered = answers.iter().filter(|answered| **answered).count();
+        assert!(answered >= MAX_WAITING, "{answered} answered");
     }
 }

@@ -52,7 +52,7 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unanswered(pub(crate) String);
 
-type Ask = fn(&Path) -> io::Result<Usage>;
+pub(crate) type Ask = fn(&Path) -> io::Result<Usage>;
 
 /// Asks file systems for their sizes.
 pub(crate) struct Asker {
@@ -74,7 +74,7 @@ impl Asker {
         Self::with(statvfs, PATIENCE)
     }
 
-    fn with(ask: Ask, patience: Duration) -> Self {
+    pub(crate) fn with(ask: Ask, patience: Duration) -> Self {
         Self {
             ask,
             patience,
