@@ -18,6 +18,14 @@ pub enum SqlError {
         /// The URL.
         url: String,
     },
+    /// The URL has a parameter.
+    #[error("the storage URL {url:?} has the parameter {parameter:?}, but takes none; remove it")]
+    Parameter {
+        /// The URL.
+        url: String,
+        /// What follows the question mark.
+        parameter: String,
+    },
     /// The directory of the file cannot be made.
     #[error("{}: the directory cannot be created: {source}; create it, or choose another place", path.display())]
     Directory {
@@ -59,6 +67,12 @@ pub enum SqlError {
     /// The database belongs to the older push server.
     #[error("{}: this is the database of the older push server; its history can be imported into a new file", path.display())]
     Legacy {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The database was to be read as the older push server's, and is not.
+    #[error("{}: this is not the database of the older push server: it lacks the table metrics or host_details", path.display())]
+    NotLegacy {
         /// The database.
         path: PathBuf,
     },

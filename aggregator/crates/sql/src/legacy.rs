@@ -89,9 +89,8 @@ pub async fn read(path: &Path) -> Result<LegacyDatabase, SqlError> {
     let tables = sqlx::query_scalar(TABLES).fetch_all(&mut connection).await;
     let tables: Vec<String> = tables.map_err(&failed)?;
     if !is_legacy(&tables) {
-        return Err(SqlError::Foreign {
+        return Err(SqlError::NotLegacy {
             path: path.to_owned(),
-            table: tables.into_iter().next().unwrap_or_default(),
         });
     }
     Ok(LegacyDatabase {

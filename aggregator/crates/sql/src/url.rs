@@ -15,6 +15,14 @@ pub(crate) fn sqlite_path(url: &str) -> Result<PathBuf, SqlError> {
         return Err(SqlError::UnknownScheme { url: redacted(url) });
     }
     let path = rest.strip_prefix("//").unwrap_or(rest);
+    // What other programs write to have the file created, as is done here anyway.
+    let path = path.strip_suffix("?mode=rwc").unwrap_or(path);
+    if let Some((_, parameter)) = path.split_once('?') {
+        return Err(SqlError::Parameter {
+            url: url.to_owned(),
+            parameter: parameter.to_owned(),
+        });
+    }
     if path.is_empty() || path == ":memory:" || path.ends_with('/') {
         return Err(SqlError::NoPath {
             url: url.to_owned(),
@@ -41,7 +49,15 @@ mod tests {
             ("sqlite://data/a.db", Ok("data/a.db")),
             ("sqlite:///var/lib/a.db", Ok("/var/lib/a.db")),
             ("sqlite:a.db", Ok("a.db")),
-            ("SQLite://a b?.db", Ok("a b?.db")),
+            ("SQLite://a b%20.db", Ok("a b%20.db")),
+            ("sqlite://a.db?mode=rwc", Ok("a.db")),
+            (
+                "sqlite://a.db?cache=shared",
+                Err(
+                    "the storage URL \"sqlite://a.db?cache=shared\" has the parameter \
+                     \"cache=shared\", but takes none; remove it",
+                ),
+            ),
             (
                 "sqlite://",
                 Err("the storage URL \"sqlite://\" names no file; write it as \
