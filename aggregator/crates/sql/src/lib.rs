@@ -1,4 +1,4 @@
-//! The [`Store`](system_stats_storage::Store) trait on SQL databases; the only home of sqlx.
+//! The [`Store`] trait on SQL databases; the only home of sqlx.
 //!
 //! Not here: what a sample is. Values travel in blobs that this crate does not look into.
 //!

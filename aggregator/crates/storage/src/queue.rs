@@ -153,8 +153,7 @@ impl Queue {
         }
     }
 
-    /// Notes that a batch, of so many bytes when it was added and written as `written` bytes of
-    /// journal, is durable.
+    /// Notes that a batch is durable.
     pub(crate) fn committed(&self, batch: &Done) {
         {
             let mut state = lock(&self.state);

@@ -15,8 +15,9 @@ const OPEN_ROWS: usize = 16;
 /// So many tiles of about the same size become one.
 const TILES_OF_A_SIZE: usize = 4;
 
-/// So many late rows at least before everything is merged.
-const LATE_ROWS: usize = 64;
+/// So many late samples at least before everything is merged. Beyond it a quarter of what is
+/// encoded, so that each sample is encoded a bounded number of times, whatever order they come in.
+const LATE_SAMPLES: usize = 256;
 
 /// One target's samples of one window. Cloning copies pointers.
 #[derive(Clone, Debug)]
@@ -28,6 +29,7 @@ pub(crate) struct Window {
     open: Vec<Arc<Row>>,
     /// Rows that came when their time was encoded already; no sample of them is in a tile.
     late: BTreeMap<Millis, Arc<Row>>,
+    late_samples: usize,
 }
 
 impl Window {
@@ -37,6 +39,7 @@ impl Window {
             tiles: Vec::new(),
             open: Vec::new(),
             late: BTreeMap::new(),
+            late_samples: 0,
         }
     }
 
@@ -58,12 +61,13 @@ impl Window {
             .last()
             .is_some_and(|tile| row.timestamp <= tile.last())
         {
+            self.late_samples += row.ids.len();
             match self.late.get_mut(&row.timestamp) {
                 Some(have) => Arc::make_mut(have).merge(&row),
                 None => drop(self.late.insert(row.timestamp, row)),
             }
-            let rows: usize = self.tiles.iter().map(|tile| tile.rows()).sum();
-            if self.late.len() >= LATE_ROWS.max(rows / 4) {
+            let encoded: usize = self.tiles.iter().map(|tile| tile.samples()).sum();
+            if self.late_samples >= LATE_SAMPLES.max(encoded / 4) {
                 self.absorb();
             }
             return;
@@ -163,6 +167,7 @@ impl Window {
             .into_values()
             .filter_map(keep);
         self.late = late.map(|row| (row.timestamp, row)).collect();
+        self.late_samples = self.late.values().map(|row| row.ids.len()).sum();
     }
 
     /// How many samples there are, staleness markers included.
@@ -264,6 +269,7 @@ impl Window {
         match Tile::merge(self.start, &self.tiles, &late, None) {
             Ok(merged) => {
                 self.late.clear();
+                self.late_samples = 0;
                 self.tiles = merged.map(Arc::new).into_iter().collect();
             }
             Err(reason) => report(&reason),
@@ -277,12 +283,24 @@ impl Window {
         timestamps: &mut Vec<Millis>,
         values: &mut Vec<f64>,
     ) {
-        for row in self.late.values() {
-            if let Some(value) = row.get(id) {
-                let at = start + timestamps[start..].partition_point(|&ts| ts < row.timestamp);
-                timestamps.insert(at, row.timestamp);
-                values.insert(at, value);
+        let late = self.late.values();
+        let late = late.filter_map(|row| Some((row.timestamp, row.get(id)?)));
+        let mut late = late.peekable();
+        if late.peek().is_none() {
+            return;
+        }
+        let encoded = timestamps.split_off(start).into_iter();
+        for (timestamp, value) in encoded.zip(values.split_off(start)) {
+            while let Some((timestamp, value)) = late.next_if(|(late, _)| *late < timestamp) {
+                timestamps.push(timestamp);
+                values.push(value);
             }
+            timestamps.push(timestamp);
+            values.push(value);
+        }
+        for (timestamp, value) in late {
+            timestamps.push(timestamp);
+            values.push(value);
         }
     }
 }

@@ -81,7 +81,7 @@ impl Catalog {
         by_target
     }
 
-    /// The targets with these ids.
+    /// All targets.
     pub(super) fn targets(&self) -> Vec<Arc<super::Target>> {
         self.targets.values().cloned().collect()
     }
