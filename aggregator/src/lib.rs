@@ -2,6 +2,8 @@
 //!
 //! The library exists for the binary and its tests; see ARCHITECTURE.md for the map.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod housekeeping;

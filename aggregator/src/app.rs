@@ -1,0 +1,252 @@
+//! Where the parts meet: starts them in order, reloads them, stops them in the reverse order.
+
+mod configuration;
+mod local_exporter;
+mod own_metrics;
+mod signals;
+mod store;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use system_stats_sql::SqlError;
+use system_stats_storage::{OpenError, Storage};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use self::configuration::ConfigSource;
+use self::configuration::Reloader;
+use self::signals::{Asked, Signals};
+use crate::clock::Clock;
+use crate::config::ConfigError;
+use crate::housekeeping::{Housekeeping, HousekeepingError};
+use crate::http;
+use crate::inventory::Inventory;
+use crate::scrape::Scraper;
+
+/// Reloads that wait while one runs; one more is refused.
+const WAITING_RELOADS: usize = 4;
+
+/// How the server runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the configuration comes from.
+    pub config: ConfigSource,
+    /// Where it serves; at least one.
+    pub listen: Vec<SocketAddr>,
+    /// Whether `POST /-/reload` works.
+    pub enable_lifecycle: bool,
+    /// Where samples are stored.
+    pub storage: StorageLocation,
+    /// How long samples are kept; zero is for ever.
+    pub retention: Duration,
+    /// How late a pushed sample may be.
+    pub out_of_order_window: Duration,
+    /// Where the exporter for this machine listens.
+    pub local_exporter: Option<SocketAddr>,
+}
+
+/// Where samples are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorageLocation {
+    /// A database, `sqlite://path`.
+    Url(String),
+    /// A SQLite file.
+    File(PathBuf),
+}
+
+/// The server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration cannot be used.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; choose another with --{flag}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The flag that names it.
+        flag: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Database(#[from] SqlError),
+    /// What is stored cannot be read.
+    #[error(transparent)]
+    Storage(#[from] OpenError),
+    /// The recurring jobs cannot be scheduled.
+    #[error(transparent)]
+    Housekeeping(#[from] HousekeepingError),
+    /// The process cannot be told to stop.
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
+}
+
+/// Runs the server until SIGTERM or SIGINT. `announce` is told the address of the page, once it
+/// answers.
+///
+/// # Errors
+/// [`StartError`]; a server that has started stops in good order.
+pub async fn run(options: Options, announce: impl FnOnce(&str)) -> Result<(), StartError> {
+    let mut signals = Signals::listen().map_err(StartError::Signals)?;
+    // Looked at first: a mistake in the file must not cost a port or a lock on the database.
+    options.config.load(options.local_exporter)?;
+    let listeners = listen(&options.listen).await?;
+    let page = page_address(&listeners);
+
+    let (gate, served) = (http::Gate::default(), CancellationToken::new());
+    let serving = TaskTracker::new();
+    serving.spawn(http::serve(listeners, gate.router(), served.clone()));
+    serving.close();
+    let started = tokio::select! {
+        started = App::start(&options, &gate) => started,
+        () = signals.stop() => Ok(None),
+    };
+    let result = match started {
+        Ok(Some(mut app)) => {
+            announce(&page);
+            app.until_stop(&mut signals).await;
+            // Requests under way may still write: the store closes after the last of them.
+            served.cancel();
+            serving.wait().await;
+            app.stop().await;
+            Ok(())
+        }
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    served.cancel();
+    serving.wait().await;
+    result
+}
+
+/// The parts of a server that has started.
+struct App {
+    storage: Arc<Storage>,
+    housekeeping: Housekeeping,
+    reloader: Reloader,
+    reloads: mpsc::Receiver<http::ReloadRequest>,
+    exporter: TaskTracker,
+    exporter_stop: CancellationToken,
+}
+
+impl App {
+    async fn start(options: &Options, gate: &http::Gate) -> Result<Option<Self>, StartError> {
+        let clock = Clock::system();
+        let storage = Arc::new(store::open(options).await?);
+
+        let (exporter, exporter_stop) = (TaskTracker::new(), CancellationToken::new());
+        let local_exporter = match options.local_exporter {
+            Some(address) => {
+                Some(local_exporter::start(address, &exporter, exporter_stop.clone()).await?)
+            }
+            None => None,
+        };
+
+        let scraper = Scraper::new(Arc::clone(&storage), clock.clone());
+        let reloader = Reloader::new(&options.config, local_exporter, scraper, clock.clone());
+        reloader.reload()?;
+
+        let (ask, reloads) = mpsc::channel(WAITING_RELOADS);
+        let inventory = Arc::new(Inventory::new(Arc::clone(&storage), clock.clone()));
+        gate.open(http::router(http::State {
+            own_metrics: own_metrics::renderer(&reloader, &storage),
+            reload: options.enable_lifecycle.then_some(ask),
+            scraper: Arc::clone(reloader.scraper()),
+            storage: Arc::clone(&storage),
+            inventory,
+            clock: clock.clone(),
+        }));
+
+        let housekeeping = Housekeeping::new().await?;
+        if !options.retention.is_zero() {
+            store::expire_regularly(&housekeeping, &storage, &clock, options.retention).await?;
+        }
+        housekeeping.start().await?;
+        Ok(Some(Self {
+            storage,
+            housekeeping,
+            reloader,
+            reloads,
+            exporter,
+            exporter_stop,
+        }))
+    }
+
+    /// Serves; reloads when asked to, one after the other.
+    async fn until_stop(&mut self, signals: &mut Signals) {
+        loop {
+            let asker = tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::Stop => return,
+                    Asked::Reload => None,
+                },
+                Some(asker) = self.reloads.recv() => Some(asker),
+            };
+            let answer = self.reloader.reload().map_err(|error| error.to_string());
+            if let Err(error) = &answer {
+                tracing::error!(
+                    error,
+                    "the configuration was not reloaded, the old one goes on"
+                );
+            }
+            if let Some(asker) = asker {
+                // Whoever asked may have gone away.
+                let _ = asker.send(answer);
+            }
+        }
+    }
+
+    /// Nothing writes any more: brings what waits to disk.
+    async fn stop(self) {
+        tracing::info!("stopping");
+        self.reloader.scraper().stop().await;
+        self.housekeeping.stop().await;
+        self.exporter_stop.cancel();
+        self.exporter.close();
+        self.exporter.wait().await;
+        match self.storage.close().await {
+            Ok(()) => tracing::info!("stopped, everything is stored"),
+            Err(error) => tracing::error!(%error, "stopped; not everything could be stored"),
+        }
+    }
+}
+
+async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for &address in addresses {
+        let flag = "web.listen-address";
+        let failed = |source| StartError::Listen {
+            address,
+            flag,
+            source,
+        };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        tracing::info!(address = %listener.local_addr().unwrap_or(address), "listening");
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// Where a browser on this machine finds the page.
+fn page_address(listeners: &[TcpListener]) -> String {
+    let bound = listeners
+        .first()
+        .and_then(|listener| listener.local_addr().ok());
+    let Some(address) = bound else {
+        return "/dashboard".to_owned();
+    };
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => "localhost".to_owned(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        IpAddr::V4(ip) => ip.to_string(),
+    };
+    format!("http://{host}:{}/dashboard", address.port())
+}

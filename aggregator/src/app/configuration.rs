@@ -1,0 +1,159 @@
+//! Where the configuration comes from, and how it is read again.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::clock::Clock;
+use crate::config::{self, Config, ConfigError};
+use crate::scrape::Scraper;
+
+/// The configuration that is used where there is no file; it scrapes [`SHIPPED_TARGET`].
+const BUILT_IN: &str = include_str!("../../../prometheus.yml");
+/// The target that the built-in configuration names.
+const SHIPPED_TARGET: &str = "\"127.0.0.1:5001\"";
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigSource {
+    /// A file that must be there.
+    File(PathBuf),
+    /// A file if it is there, what is built in otherwise.
+    FileOrBuiltIn(PathBuf),
+}
+
+impl ConfigSource {
+    /// Reads the configuration; what is built in scrapes the exporter for this machine at
+    /// `local_exporter`, if there is one.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with file, line and remedy.
+    pub fn load(&self, local_exporter: Option<SocketAddr>) -> Result<Config, ConfigError> {
+        match self {
+            Self::File(path) => config::load(path),
+            Self::FileOrBuiltIn(path) if path.exists() => config::load(path),
+            Self::FileOrBuiltIn(_) => built_in(local_exporter),
+        }
+    }
+}
+
+fn built_in(local_exporter: Option<SocketAddr>) -> Result<Config, ConfigError> {
+    let target = local_exporter.map_or_else(String::new, |address| format!("\"{address}\""));
+    config::parse(&BUILT_IN.replacen(SHIPPED_TARGET, &target, 1), "(built in)")
+}
+
+/// What the own metrics say about reading the configuration.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LoadMetrics {
+    successful: Gauge,
+    success_time: Gauge,
+}
+
+impl LoadMetrics {
+    /// Registers the families.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "config_last_reload_successful",
+            "Whether the last attempt to read the configuration succeeded",
+            self.successful.clone(),
+        );
+        registry.register_with_unit(
+            "config_last_reload_success_timestamp",
+            "When the configuration was last read successfully, in seconds since 1970",
+            Unit::Seconds,
+            self.success_time.clone(),
+        );
+    }
+
+    /// Notes how an attempt ended.
+    pub(super) fn note(&self, is_successful: bool, clock: &Clock) {
+        self.successful.set(i64::from(is_successful));
+        if is_successful {
+            self.success_time.set(clock.now() / 1000);
+        }
+    }
+}
+
+/// Reads the configuration and puts it into effect, all or nothing.
+pub(super) struct Reloader {
+    source: ConfigSource,
+    local_exporter: Option<SocketAddr>,
+    scraper: Arc<Scraper>,
+    metrics: LoadMetrics,
+    clock: Clock,
+}
+
+impl Reloader {
+    pub(super) fn new(
+        source: &ConfigSource,
+        local_exporter: Option<SocketAddr>,
+        scraper: Scraper,
+        clock: Clock,
+    ) -> Self {
+        let (source, scraper) = (source.clone(), Arc::new(scraper));
+        Self {
+            source,
+            local_exporter,
+            scraper,
+            metrics: LoadMetrics::default(),
+            clock,
+        }
+    }
+
+    /// The scraper that the configuration is given to.
+    pub(super) fn scraper(&self) -> &Arc<Scraper> {
+        &self.scraper
+    }
+
+    /// What happened at the last attempts.
+    pub(super) fn metrics(&self) -> &LoadMetrics {
+        &self.metrics
+    }
+
+    /// Reads the configuration; a bad one changes nothing.
+    pub(super) fn reload(&self) -> Result<(), ConfigError> {
+        let loaded = self.source.load(self.local_exporter);
+        self.metrics.note(loaded.is_ok(), &self.clock);
+        let config = loaded?;
+        self.scraper.apply(&config);
+        tracing::info!(
+            jobs = config.scrape_configs.len(),
+            "the configuration is in effect"
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_configuration_scrapes_the_local_exporter() {
+        let targets = |address: Option<&str>| -> Vec<String> {
+            let config = built_in(address.map(|text| text.parse().unwrap())).unwrap();
+            let groups = config
+                .scrape_configs
+                .iter()
+                .flat_map(|job| &job.static_configs);
+            groups.flat_map(|group| group.targets.clone()).collect()
+        };
+        assert_eq!(targets(Some("127.0.0.1:5001")), ["127.0.0.1:5001"]);
+        assert_eq!(targets(Some("[::1]:7")), ["[::1]:7"]);
+        assert!(targets(None).is_empty());
+    }
+
+    #[test]
+    fn a_default_file_need_not_be_there_a_named_one_must() {
+        let missing = PathBuf::from("/nonexistent/prometheus.yml");
+        assert!(
+            ConfigSource::FileOrBuiltIn(missing.clone())
+                .load(None)
+                .is_ok()
+        );
+        assert!(ConfigSource::File(missing).load(None).is_err());
+    }
+}

@@ -1,0 +1,81 @@
+//! Opens the store, and forgets what is older than the retention.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use system_stats_model::sample::Millis;
+use system_stats_storage::{Options as StorageOptions, Storage};
+
+use super::{Options, StartError, StorageLocation};
+use crate::clock::Clock;
+use crate::housekeeping::{Housekeeping, HousekeepingError};
+
+/// How often samples beyond the retention are looked for.
+const RETENTION_PERIOD: Duration = Duration::from_mins(10);
+
+/// Opens the database, making it if need be, and loads what is in it.
+pub(super) async fn open(options: &Options) -> Result<Storage, StartError> {
+    let url = match &options.storage {
+        StorageLocation::Url(url) => url.clone(),
+        StorageLocation::File(path) => format!("sqlite://{}", path.display()),
+    };
+    let store = system_stats_sql::open(&url).await?;
+    let storage_options = StorageOptions {
+        out_of_order_window: options.out_of_order_window,
+        ..Default::default()
+    };
+    let storage = Storage::open(store, storage_options).await?;
+    let status = storage.status();
+    tracing::info!(
+        series = status.series,
+        samples = status.samples,
+        "the store is open"
+    );
+    Ok(storage)
+}
+
+/// Schedules the removal of samples older than `retention`.
+pub(super) async fn expire_regularly(
+    housekeeping: &Housekeeping,
+    storage: &Arc<Storage>,
+    clock: &Clock,
+    retention: Duration,
+) -> Result<(), HousekeepingError> {
+    let (storage, clock) = (Arc::clone(storage), clock.clone());
+    let expire = move || {
+        let (storage, clock) = (Arc::clone(&storage), clock.clone());
+        async move {
+            let Some(horizon) = horizon(storage.newest(), clock.now(), retention) else {
+                return;
+            };
+            match storage.expire(horizon).await {
+                Ok(expired) => tracing::debug!(?expired, "removed what is beyond the retention"),
+                Err(error) => tracing::warn!(%error, "cannot remove what is beyond the retention"),
+            }
+        }
+    };
+    housekeeping
+        .every("retention", RETENTION_PERIOD, expire)
+        .await
+}
+
+/// Samples before it are to go. Counted from the newest sample when that is behind the clock: a
+/// clock that jumps ahead removes nothing, and imported history keeps its span.
+fn horizon(newest: Option<Millis>, now: Millis, retention: Duration) -> Option<Millis> {
+    let retention = Millis::try_from(retention.as_millis()).ok()?;
+    Some(newest?.min(now).saturating_sub(retention))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_horizon_follows_the_older_of_clock_and_samples() {
+        let second = Duration::from_secs(1);
+        assert_eq!(horizon(None, 10_000, second), None);
+        assert_eq!(horizon(Some(9_000), 10_000, second), Some(8_000));
+        assert_eq!(horizon(Some(9_000), 400_000_000, second), Some(8_000));
+        assert_eq!(horizon(Some(90_000), 10_000, second), Some(9_000));
+    }
+}

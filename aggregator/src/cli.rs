@@ -1,0 +1,294 @@
+//! The command line and its environment twins; the one place that reads the environment.
+
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::{ConfigSource, Options, StorageLocation};
+use crate::config::parse_duration;
+use crate::telemetry::logging::{LogFormat, LogLevel};
+
+/// The configuration file that is read when it is there and none was named.
+const DEFAULT_CONFIG_FILE: &str = "prometheus.yml";
+/// Where samples go when nobody says otherwise.
+const DEFAULT_STORAGE_URL: &str = "sqlite://data/system-stats.db";
+
+/// Pulls a fleet of exporters, stores what it pulls in SQL, and serves it.
+///
+/// Without arguments: monitors this machine, stores in ./data/system-stats.db, serves on port 8000.
+#[derive(Debug, Parser)]
+#[command(name = "system-stats-aggregator", version, long_version = crate::telemetry::BUILD.text)]
+pub struct Cli {
+    /// The flags of the server.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the program can do instead of serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check a file without starting anything; exit 1 when it has errors.
+    #[command(subcommand)]
+    Check(Check),
+}
+
+/// What can be checked.
+#[derive(Debug, Subcommand)]
+pub enum Check {
+    /// Check configuration files.
+    Config {
+        /// The files.
+        #[arg(value_name = "FILE", default_value = DEFAULT_CONFIG_FILE)]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// The flags of the server.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// The configuration, in Prometheus' format [default: ./prometheus.yml if there is one, else
+    /// a built-in one that scrapes this machine].
+    #[arg(
+        long = "config.file",
+        value_name = "FILE",
+        env = "SYSTEM_STATS_AGGREGATOR_CONFIG_FILE"
+    )]
+    config_file: Option<PathBuf>,
+
+    /// An address to serve on; may be given several times.
+    #[arg(
+        long = "web.listen-address",
+        value_name = "HOST:PORT",
+        default_value = "0.0.0.0:8000",
+        value_delimiter = ',',
+        env = "SYSTEM_STATS_AGGREGATOR_WEB_LISTEN_ADDRESS",
+        value_parser = parse_address
+    )]
+    listen: Vec<SocketAddr>,
+
+    /// Allow `POST /-/reload`.
+    #[arg(
+        long = "web.enable-lifecycle",
+        env = "SYSTEM_STATS_AGGREGATOR_WEB_ENABLE_LIFECYCLE"
+    )]
+    enable_lifecycle: bool,
+
+    /// Where samples are stored; DATABASE_URL and DATABASE_PATH (a SQLite file) are honoured
+    /// [default: sqlite://data/system-stats.db].
+    #[arg(
+        long = "storage.url",
+        value_name = "URL",
+        env = "SYSTEM_STATS_AGGREGATOR_STORAGE_URL"
+    )]
+    storage_url: Option<String>,
+
+    /// How long samples are kept; 0 is for ever.
+    #[arg(
+        long = "storage.retention.time",
+        value_name = "DURATION",
+        default_value = "30d",
+        env = "SYSTEM_STATS_AGGREGATOR_STORAGE_RETENTION_TIME",
+        value_parser = parse_duration
+    )]
+    retention: Duration,
+
+    /// How late a pushed sample may be, compared with the newest one of its series.
+    #[arg(
+        long = "storage.out-of-order-time-window",
+        value_name = "DURATION",
+        default_value = "1h",
+        env = "SYSTEM_STATS_AGGREGATOR_STORAGE_OUT_OF_ORDER_TIME_WINDOW",
+        value_parser = parse_duration
+    )]
+    out_of_order_window: Duration,
+
+    /// Where the exporter for this machine listens; empty for none.
+    #[arg(
+        long = "local-exporter.listen-address",
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:5001",
+        env = "SYSTEM_STATS_AGGREGATOR_LOCAL_EXPORTER_LISTEN_ADDRESS",
+        value_parser = parse_optional_address
+    )]
+    local_exporter: OptionalAddress,
+
+    /// How much to log.
+    #[arg(
+        long = "log.level",
+        value_name = "LEVEL",
+        default_value = "info",
+        ignore_case = true,
+        env = "SYSTEM_STATS_AGGREGATOR_LOG_LEVEL"
+    )]
+    pub log_level: LogLevel,
+
+    /// How log lines look.
+    #[arg(
+        long = "log.format",
+        value_name = "FORMAT",
+        default_value = "logfmt",
+        ignore_case = true,
+        env = "SYSTEM_STATS_AGGREGATOR_LOG_FORMAT"
+    )]
+    pub log_format: LogFormat,
+}
+
+/// An address, or none when the flag was given empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct OptionalAddress(Option<SocketAddr>);
+
+impl ServeArgs {
+    /// How the server shall run, from flags and environment.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        Options {
+            config: self.config_source(),
+            listen: self.listen.clone(),
+            enable_lifecycle: self.enable_lifecycle,
+            storage: self.storage_location(environment),
+            retention: self.retention,
+            out_of_order_window: self.out_of_order_window,
+            local_exporter: self.local_exporter.0,
+        }
+    }
+
+    fn config_source(&self) -> ConfigSource {
+        match &self.config_file {
+            Some(file) => ConfigSource::File(file.clone()),
+            None => ConfigSource::FileOrBuiltIn(PathBuf::from(DEFAULT_CONFIG_FILE)),
+        }
+    }
+
+    /// The flag and its twin win over `DATABASE_URL`, that over `DATABASE_PATH`.
+    fn storage_location(&self, environment: impl Fn(&str) -> Option<String>) -> StorageLocation {
+        if let Some(url) = self
+            .storage_url
+            .clone()
+            .or_else(|| environment("DATABASE_URL"))
+        {
+            return StorageLocation::Url(url);
+        }
+        match environment("DATABASE_PATH") {
+            Some(path) => StorageLocation::File(PathBuf::from(path)),
+            None => StorageLocation::Url(DEFAULT_STORAGE_URL.to_owned()),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the home of the environment")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Reads `host:port`, and `:port` as Go programs take it (every address of the machine).
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    if let Some(port) = text.strip_prefix(':') {
+        let port = port
+            .parse()
+            .map_err(|_| format!("{port:?} is not a port from 0 to 65535"))?;
+        return Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+    }
+    let mut found = text
+        .to_socket_addrs()
+        .map_err(|error| format!("{error}; use host:port, for example 127.0.0.1:8000 or :8000"))?;
+    found
+        .next()
+        .ok_or_else(|| format!("{text:?} has no address"))
+}
+
+fn parse_optional_address(text: &str) -> Result<OptionalAddress, String> {
+    if text.is_empty() {
+        return Ok(OptionalAddress(None));
+    }
+    parse_address(text).map(|address| OptionalAddress(Some(address)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<Cli, clap::Error> {
+        let program = std::iter::once("system-stats-aggregator");
+        Cli::try_parse_from(program.chain(arguments.iter().copied()))
+    }
+
+    #[test]
+    fn no_arguments_are_the_documented_defaults() {
+        let options = parsed(&[]).unwrap().serve.options();
+        assert_eq!(options.listen, ["0.0.0.0:8000".parse().unwrap()]);
+        assert_eq!(
+            options.local_exporter,
+            Some("127.0.0.1:5001".parse().unwrap())
+        );
+        assert_eq!(options.retention, Duration::from_hours(24 * 30));
+        assert_eq!(options.out_of_order_window, Duration::from_hours(1));
+        assert!(!options.enable_lifecycle);
+    }
+
+    #[test]
+    fn flags_as_their_users_write_them() {
+        let arguments = [
+            "--web.listen-address=:9000",
+            "--web.listen-address",
+            "127.0.0.1:5050",
+            "--local-exporter.listen-address=",
+            "--storage.retention.time=0",
+            "--log.level=WARN",
+        ];
+        let options = parsed(&arguments).unwrap().serve.options();
+        let addresses: Vec<_> = options.listen.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, ["0.0.0.0:9000", "127.0.0.1:5050"]);
+        assert_eq!(options.local_exporter, None);
+        assert_eq!(options.retention, Duration::ZERO);
+    }
+
+    #[test]
+    fn where_samples_go() {
+        let location = |flag: &[&str], environment: &[(&str, &str)]| {
+            let find = |name: &str| {
+                environment
+                    .iter()
+                    .find(|(n, _)| *n == name)
+                    .map(|(_, v)| (*v).to_owned())
+            };
+            parsed(flag).unwrap().serve.storage_location(find)
+        };
+        let url = |text: &str| StorageLocation::Url(text.to_owned());
+        let both = [
+            ("DATABASE_URL", "sqlite://u.db"),
+            ("DATABASE_PATH", "/p.db"),
+        ];
+        assert_eq!(location(&[], &[]), url(DEFAULT_STORAGE_URL));
+        assert_eq!(
+            location(&["--storage.url=sqlite://f.db"], &both),
+            url("sqlite://f.db")
+        );
+        assert_eq!(location(&[], &both), url("sqlite://u.db"));
+        assert_eq!(
+            location(&[], &both[1..]),
+            StorageLocation::File("/p.db".into())
+        );
+    }
+
+    #[test]
+    fn mistakes_are_explained() {
+        let cases: [(&[&str], &str); 4] = [
+            (&["--web.listen-adress=:1"], "--web.listen-address"),
+            (
+                &["--web.listen-address=:70000"],
+                "not a port from 0 to 65535",
+            ),
+            (&["--storage.retention.time=15x"], "15x"),
+            (&["--log.level=loud"], "info"),
+        ];
+        for (arguments, expected) in cases {
+            let text = parsed(arguments).unwrap_err().to_string();
+            assert!(text.contains(expected), "{arguments:?}: {text}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The aggregator's program: the command line around the library's `app`.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use system_stats_aggregator::app::{self, StartError};
+use system_stats_aggregator::cli::{Check, Cli, Command, ServeArgs};
+use system_stats_aggregator::{config, telemetry};
+
+/// A bad configuration at start.
+const EXIT_BAD_CONFIG: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        Some(Command::Check(Check::Config { files })) => check_config(&files),
+        None => serve(&cli.serve),
+    }
+}
+
+fn check_config(files: &[std::path::PathBuf]) -> ExitCode {
+    let (mut out, mut exit) = (std::io::stdout(), ExitCode::SUCCESS);
+    for file in files {
+        let line = match config::load(file) {
+            Ok(config) => {
+                let targets: usize = config
+                    .scrape_configs
+                    .iter()
+                    .map(config::ScrapeConfig::target_count)
+                    .sum();
+                format!(
+                    "{}: valid, {} jobs, {targets} targets",
+                    file.display(),
+                    config.scrape_configs.len()
+                )
+            }
+            Err(error) => {
+                exit = ExitCode::FAILURE;
+                error.to_string()
+            }
+        };
+        // Whoever closed our standard output has the exit code.
+        let _ = writeln!(out, "{line}");
+    }
+    exit
+}
+
+fn serve(arguments: &ServeArgs) -> ExitCode {
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "system-stats-aggregator: {error:#}");
+            match error.downcast_ref::<StartError>() {
+                Some(StartError::Config(_)) => ExitCode::from(EXIT_BAD_CONFIG),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn run(arguments: &ServeArgs) -> anyhow::Result<()> {
+    telemetry::logging::init(arguments.log_level, arguments.log_format)?;
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(app::run(arguments.options(), |address| {
+        // Without somebody who reads it, the line is in the log as well.
+        let _ = writeln!(std::io::stdout(), "system-stats-aggregator: open {address}");
+    }))?;
+    Ok(())
+}
