@@ -78,12 +78,14 @@ pub struct ServeArgs {
     )]
     enable_lifecycle: bool,
 
-    /// Where samples are stored; DATABASE_URL and DATABASE_PATH (a SQLite file) are honoured
-    /// [default: sqlite://data/system-stats.db].
     #[arg(
         long = "storage.url",
         value_name = "URL",
-        env = "SYSTEM_STATS_AGGREGATOR_STORAGE_URL"
+        env = "SYSTEM_STATS_AGGREGATOR_STORAGE_URL",
+        help = format!(
+            "Where samples are stored; DATABASE_URL and DATABASE_PATH (a SQLite file) are honoured \
+             [default: {DEFAULT_STORAGE_URL}]"
+        )
     )]
     storage_url: Option<String>,
 
