@@ -21,7 +21,7 @@ use crate::kernel::stat::Stat;
 use crate::local_time;
 use crate::mounts::{self, Filesystem};
 use crate::netlink::{Ipv4, Link, Netlink};
-use crate::processes::{self, ProcessTable};
+use crate::processes::{ProcessReader, ProcessTable};
 use crate::sampler::{History, Reading};
 use crate::statfs::{Asker, Unanswered, Usage};
 
@@ -41,6 +41,9 @@ pub(crate) struct Host {
     history: Arc<Mutex<History>>,
     clock: fn() -> SystemTime,
     processes: Option<(Instant, Rc<ProcessTable>)>,
+    process_reader: ProcessReader,
+    /// The devices that the last `/proc/diskstats` named.
+    disk_names: Vec<String>,
     read: Memo,
 }
 
@@ -82,6 +85,8 @@ impl Host {
             history,
             clock: clock::now,
             processes: None,
+            process_reader: ProcessReader::default(),
+            disk_names: Vec::new(),
             read: Memo::default(),
         }
     }
@@ -210,7 +215,7 @@ impl Host {
             return Uname::of_this_host();
         }
         let mut word = |file: &str| {
-            let text = self.files.proc_once(&format!("sys/kernel/{file}"));
+            let text = self.files.proc_rarely(&format!("sys/kernel/{file}"));
             text.map(|text| text.trim().to_owned()).unwrap_or_default()
         };
         Uname {
@@ -262,6 +267,15 @@ impl Host {
 
     /// The size of the file system that holds a path of the host.
     pub(crate) fn usage(&mut self, path: &Path) -> Result<Usage, Unanswered> {
+        // Mount points have been asked already; what was mounted last lies on top.
+        if let Ok(filesystems) = self.filesystems()
+            && let Some(known) = filesystems
+                .iter()
+                .rev()
+                .find(|filesystem| Path::new(&filesystem.mount.mountpoint) == path)
+        {
+            return known.usage.clone();
+        }
         let path = mounts::below(&self.files.roots().rootfs, path);
         self.asker.usage(&path)
     }
@@ -276,7 +290,7 @@ impl Host {
 
     /// All processes, as they are now.
     pub(crate) fn processes(&mut self) -> Option<Rc<ProcessTable>> {
-        let table = processes::read(&mut self.files).ok();
+        let table = self.process_reader.read(&self.files).ok();
         #[cfg(not(target_os = "linux"))]
         let table = table.or_else(|| self.portable.processes());
         // This process is one of them: an empty table means that it cannot be seen.
@@ -314,6 +328,11 @@ impl Host {
         let Ok(disks) = self.disks() else {
             return Vec::new();
         };
+        let names = disks.iter().map(|disk| &disk.device);
+        if !names.clone().eq(&self.disk_names) {
+            self.disk_names = names.cloned().collect();
+            self.files.forget_sys_list("block");
+        }
         let whole = |disk: &&DiskStats| {
             // A slash in a device's name is an exclamation mark in sysfs.
             let name = disk.device.replace('/', "!");

@@ -64,13 +64,13 @@ pub(crate) fn number(text: &str) -> Option<f64> {
 pub(crate) fn read(files: &mut Files) -> Result<Vec<Chip>, ReadError> {
     let entries = files.sys_list(CLASS)?;
     let mut chips = Vec::new();
-    for entry in entries {
+    for entry in entries.iter() {
         let directory = format!("{CLASS}/{entry}");
         let mut chip = Chip {
             name: files.sys_text(&format!("{directory}/name")),
             ..Chip::default()
         };
-        chip.id = chip_id(files, &directory, chip.name.as_deref(), &entry);
+        chip.id = chip_id(files, &directory, chip.name.as_deref(), entry);
         read_sensors(files, &directory, &mut chip);
         // Old drivers keep the attributes with the device.
         read_sensors(files, &format!("{directory}/device"), &mut chip);
@@ -83,8 +83,8 @@ fn read_sensors(files: &mut Files, directory: &str, chip: &mut Chip) {
     let Ok(names) = files.sys_list(directory) else {
         return;
     };
-    for name in names.into_iter().take(MAX_ATTRIBUTES) {
-        let Some((kind, number, attribute)) = split_name(&name) else {
+    for name in names.iter().take(MAX_ATTRIBUTES) {
+        let Some((kind, number, attribute)) = split_name(name) else {
             continue;
         };
         if !SENSOR_TYPES.contains(&kind) {

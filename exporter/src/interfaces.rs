@@ -76,7 +76,7 @@ pub(crate) fn from_netlink(files: &mut Files, links: &[Link]) -> Vec<Interface> 
 pub(crate) fn from_sysfs(files: &mut Files) -> Result<Vec<Interface>, ReadError> {
     let names = files.sys_list(CLASS)?;
     let mut interfaces = Vec::new();
-    for name in names {
+    for name in names.iter() {
         // `bonding_masters` is a file among the interfaces.
         if !files.sys_exists(&format!("{CLASS}/{name}/ifindex")) {
             continue;
@@ -93,7 +93,7 @@ pub(crate) fn from_sysfs(files: &mut Files) -> Result<Vec<Interface>, ReadError>
             operstate: text("operstate"),
             ..Interface::default()
         };
-        let mut number = |file: &str| number(files, &name, file);
+        let mut number = |file: &str| number(files, name, file);
         interface.carrier = number("carrier");
         interface.carrier_changes = number("carrier_changes");
         interface.carrier_down = number("carrier_down_count");
@@ -107,7 +107,7 @@ pub(crate) fn from_sysfs(files: &mut Files) -> Result<Vec<Interface>, ReadError>
         interface.group = number("netdev_group");
         interface.protocol_type = number("type");
         interface.queue_length = number("tx_queue_len");
-        interface.name = name;
+        interface.name.clone_from(name);
         complete(files, &mut interface);
         interfaces.push(interface);
     }

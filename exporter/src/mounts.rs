@@ -70,7 +70,7 @@ pub(crate) fn read(files: &mut Files, asker: &mut Asker) -> Result<Vec<Filesyste
     let device_types = device_types(files);
     let rootfs = files.roots().rootfs.clone();
     let mut seen = HashSet::new();
-    let mut found = Vec::new();
+    let mut counting = Vec::new();
     for mut mount in mounts {
         mount.mountpoint = without_prefix(&rootfs, &mount.mountpoint);
         if is_excluded(&mount) {
@@ -85,24 +85,25 @@ pub(crate) fn read(files: &mut Files, asker: &mut Asker) -> Result<Vec<Filesyste
         if !seen.insert(key) {
             continue;
         }
-        let usage = asker.usage(&below(&rootfs, Path::new(&mount.mountpoint)));
-        let is_disk = match &device_types {
+        counting.push(mount);
+    }
+    let path = |mount: &Mount| below(&rootfs, Path::new(&mount.mountpoint));
+    let usages = asker.usages(&counting.iter().map(path).collect::<Vec<PathBuf>>());
+    let filesystem = |(mount, usage): (Mount, _)| Filesystem {
+        is_disk: match &device_types {
             Some(types) => types.contains(&mount.fstype),
             None => mount.device.starts_with('/'),
-        };
-        found.push(Filesystem {
-            mount,
-            usage,
-            is_disk,
-        });
-    }
-    Ok(found)
+        },
+        mount,
+        usage,
+    };
+    Ok(counting.into_iter().zip(usages).map(filesystem).collect())
 }
 
 /// The types of file systems that live on a device (`/proc/filesystems`), and ZFS, which keeps
 /// its devices to itself.
 fn device_types(files: &mut Files) -> Option<HashSet<String>> {
-    let text = files.proc_once("filesystems").ok()?;
+    let text = files.proc_rarely("filesystems").ok()?;
     let mut types: HashSet<String> = text
         .lines()
         .filter(|line| !line.starts_with("nodev"))

@@ -1,12 +1,18 @@
 //! The process table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 
 use crate::files::{Files, ReadError};
-use crate::kernel::pid_stat;
+use crate::kernel::pid_stat::{self, PidStat};
 
 /// The kernel cuts the names of commands to this many bytes.
 const MAX_NAME: usize = 15;
+/// Longer than the line that describes a process.
+const LINE: usize = 1024;
+/// How many descriptors are kept; of more processes each is opened anew.
+const MAX_KEPT: usize = 128;
 
 /// All processes, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,22 +53,51 @@ impl ProcessTable {
     }
 }
 
-/// Reads the state of every process. One that ends meanwhile is not counted.
-pub(crate) fn read(files: &mut Files) -> Result<ProcessTable, ReadError> {
-    let mut table = ProcessTable::default();
-    for entry in files.proc_list("")? {
-        if !entry.bytes().all(|byte| byte.is_ascii_digit()) {
-            continue;
+/// Reads the process table, keeping the descriptors of processes that live on.
+#[derive(Default)]
+pub(crate) struct ProcessReader {
+    open: HashMap<u32, File>,
+}
+
+impl ProcessReader {
+    /// Reads the state of every process. One that ends meanwhile is not counted.
+    pub(crate) fn read(&mut self, files: &Files) -> Result<ProcessTable, ReadError> {
+        let mut table = ProcessTable::default();
+        let mut seen = HashSet::new();
+        for entry in files.proc_list("")? {
+            let Ok(pid) = entry.parse::<u32>() else {
+                continue;
+            };
+            if let Some(process) = self.read_one(files, pid) {
+                seen.insert(pid);
+                table.add(process.state, process.threads, process.name);
+            }
         }
-        let Ok(text) = files.proc_once(&format!("{entry}/stat")) else {
-            continue;
-        };
-        let Some(process) = pid_stat::parse(&text) else {
-            continue;
-        };
-        table.add(process.state, process.threads, process.name);
+        self.open.retain(|pid, _| seen.contains(pid));
+        Ok(table)
     }
-    Ok(table)
+
+    fn read_one(&mut self, files: &Files, pid: u32) -> Option<PidStat> {
+        let mut buffer = [0; LINE];
+        // Of a process that has ended nothing can be read, whoever has its number now.
+        let known = self
+            .open
+            .get(&pid)
+            .and_then(|file| file.read_at(&mut buffer, 0).ok());
+        let length = if let Some(length) = known.filter(|length| *length > 0) {
+            length
+        } else {
+            let path = files.roots().procfs.join(format!("{pid}/stat"));
+            let file = File::open(path).ok()?;
+            let length = file.read_at(&mut buffer, 0).ok()?;
+            self.open.remove(&pid);
+            if self.open.len() < MAX_KEPT {
+                self.open.insert(pid, file);
+            }
+            length
+        };
+        pid_stat::parse(&String::from_utf8_lossy(&buffer[..length]))
+    }
 }
 
 /// Counts the threads of all processes by state.

@@ -63,7 +63,7 @@ pub(crate) struct Asker {
 }
 
 struct Worker {
-    questions: Sender<PathBuf>,
+    questions: Sender<Vec<PathBuf>>,
     answers: Receiver<io::Result<Usage>>,
     /// Set when the thread has ended, however late.
     is_back: Arc<AtomicBool>,
@@ -85,44 +85,72 @@ impl Asker {
 
     /// The size of the file system that holds `path`.
     pub(crate) fn usage(&mut self, path: &Path) -> Result<Usage, Unanswered> {
+        let answers = self.usages(&[path.to_owned()]);
+        let answer = answers.into_iter().next();
+        answer.unwrap_or_else(|| Err(Unanswered("nothing was asked".to_owned())))
+    }
+
+    /// The sizes of the file systems that hold `paths`, in their order. All are asked at once:
+    /// waking the thread costs more than the answers.
+    pub(crate) fn usages(&mut self, paths: &[PathBuf]) -> Vec<Result<Usage, Unanswered>> {
         self.stuck
             .retain(|_, is_back| !is_back.load(Ordering::Acquire));
+        let mut answers = Vec::with_capacity(paths.len());
+        while let Some(rest) = paths.get(answers.len()..).filter(|rest| !rest.is_empty()) {
+            if let Some(reason) = self.hopeless(&rest[0]) {
+                answers.push(Err(Unanswered(reason.to_owned())));
+                continue;
+            }
+            let hopeful = rest.iter().take_while(|path| self.hopeless(path).is_none());
+            let batch: Vec<PathBuf> = hopeful.cloned().collect();
+            self.ask_batch(&batch, &mut answers);
+        }
+        answers
+    }
+
+    /// Why it is no use to ask for a path now.
+    fn hopeless(&self, path: &Path) -> Option<&'static str> {
         if self.stuck.contains_key(path) {
-            return Err(Unanswered(
-                "still no answer to an earlier question".to_owned(),
-            ));
+            Some("still no answer to an earlier question")
+        } else if self.stuck.len() >= MAX_STUCK {
+            Some("too many file systems do not answer")
+        } else {
+            None
         }
-        if self.stuck.len() >= MAX_STUCK {
-            return Err(Unanswered("too many file systems do not answer".to_owned()));
-        }
-        let mut worker = match self.worker.take() {
-            Some(worker) => worker,
-            None => Worker::start(self.ask).map_err(|error| Unanswered(error.to_string()))?,
+    }
+
+    /// Asks for some paths and adds at least one answer. After one that does not come the
+    /// thread is left behind, and what it was not asked yet with it.
+    fn ask_batch(&mut self, batch: &[PathBuf], answers: &mut Vec<Result<Usage, Unanswered>>) {
+        let ended = || Unanswered("the asking thread ended".to_owned());
+        let worker = match self.worker.take() {
+            Some(worker) => Ok(worker),
+            None => Worker::start(self.ask),
         };
-        if worker.questions.send(path.to_owned()).is_err() {
-            // It died; the next question gets a new one.
-            return Err(Unanswered("the asking thread ended".to_owned()));
+        let worker = match worker {
+            Ok(worker) => worker,
+            Err(error) => return answers.push(Err(Unanswered(error.to_string()))),
+        };
+        if worker.questions.send(batch.to_vec()).is_err() {
+            return answers.push(Err(ended()));
         }
-        match worker.answers.recv_timeout(self.patience) {
-            Ok(answer) => {
-                self.worker = Some(worker);
-                answer.map_err(|error| Unanswered(reason(&error)))
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                let is_back = std::mem::take(&mut worker.is_back);
-                self.stuck.insert(path.to_owned(), is_back);
-                Err(Unanswered("timeout".to_owned()))
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                Err(Unanswered("the asking thread ended".to_owned()))
+        for path in batch {
+            match worker.answers.recv_timeout(self.patience) {
+                Ok(answer) => answers.push(answer.map_err(|error| Unanswered(reason(&error)))),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.stuck.insert(path.clone(), Arc::clone(&worker.is_back));
+                    return answers.push(Err(Unanswered("timeout".to_owned())));
+                }
+                Err(RecvTimeoutError::Disconnected) => return answers.push(Err(ended())),
             }
         }
+        self.worker = Some(worker);
     }
 }
 
 impl Worker {
     fn start(ask: Ask) -> io::Result<Self> {
-        let (questions, asked) = channel::<PathBuf>();
+        let (questions, asked) = channel::<Vec<PathBuf>>();
         let (answer, answers) = channel();
         let is_back = Arc::new(AtomicBool::new(false));
         let ended = SetOnDrop(Arc::clone(&is_back));
@@ -131,9 +159,12 @@ impl Worker {
             .stack_size(STACK)
             .spawn(move || {
                 let _ended = ended;
-                while let Ok(path) = asked.recv() {
-                    if answer.send(ask(&path)).is_err() {
-                        break;
+                while let Ok(paths) = asked.recv() {
+                    for path in paths {
+                        // Nobody waits for the rest of a batch that was given up on.
+                        if answer.send(ask(&path)).is_err() {
+                            return;
+                        }
                     }
                 }
             })?;
@@ -209,6 +240,29 @@ mod tests {
         assert!(again.0.contains("earlier question"), "{again:?}");
         let gone = asker.usage(Path::new("/gone")).unwrap_err();
         assert_eq!(gone.0, "no such file or directory");
+    }
+
+    #[test]
+    fn a_batch_goes_on_after_a_dead_mount() {
+        let mut asker = Asker::with(fake, Duration::from_millis(20));
+        let paths = ["/", "/dead/a", "/gone", "/dead/b", "/"].map(PathBuf::from);
+        let shown = |answers: Vec<Result<Usage, Unanswered>>| -> Vec<String> {
+            let show = |answer: Result<Usage, Unanswered>| match answer {
+                Ok(_) => "ok".to_owned(),
+                Err(Unanswered(reason)) => reason,
+            };
+            answers.into_iter().map(show).collect()
+        };
+        let gone = "no such file or directory";
+        assert_eq!(
+            shown(asker.usages(&paths)),
+            ["ok", "timeout", gone, "timeout", "ok"]
+        );
+        let still = "still no answer to an earlier question";
+        assert_eq!(
+            shown(asker.usages(&paths)),
+            ["ok", still, gone, still, "ok"]
+        );
     }
 
     #[test]

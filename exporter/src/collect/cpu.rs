@@ -131,7 +131,7 @@ fn throttles(host: &mut Host, out: &mut Families) {
     let directory = "devices/system/cpu";
     let mut packages: BTreeMap<u64, u64> = BTreeMap::new();
     let mut cores: BTreeMap<(u64, u64), u64> = BTreeMap::new();
-    for name in host.files.sys_list(directory).unwrap_or_default() {
+    for name in host.files.sys_list(directory).unwrap_or_default().iter() {
         let is_cpu = name
             .strip_prefix("cpu")
             .is_some_and(|rest| rest.parse::<u32>().is_ok());

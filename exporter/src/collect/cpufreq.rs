@@ -45,7 +45,7 @@ pub(super) fn collect(host: &mut Host, out: &mut Families) -> Result<(), Collect
         "Current enabled CPU frequency governor.",
         Kind::Gauge,
     );
-    for entry in host.files.sys_list(CPUS)? {
+    for entry in host.files.sys_list(CPUS)?.iter() {
         let Some(cpu) = entry.strip_prefix("cpu") else {
             continue;
         };

@@ -9,7 +9,7 @@ const PLACES: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 pub(super) fn collect(host: &mut Host, out: &mut Families) -> Result<(), CollectError> {
     let text = PLACES
         .iter()
-        .find_map(|place| host.files.root_once(place).ok());
+        .find_map(|place| host.files.root_rarely(place).ok());
     let text = text.ok_or(CollectError::NoData)?;
     let release = os_release::parse(&text);
     let value = |key: &str| release.get(key).map_or("", String::as_str);

@@ -103,7 +103,7 @@ pub(super) fn collect(host: &mut Host, out: &mut Families) -> Result<(), Collect
         "info of /sys/class/power_supply/<power_supply>.",
         Kind::Gauge,
     );
-    for supply in &supplies {
+    for supply in supplies.iter() {
         let present = host.files.sys_list(&format!("{CLASS}/{supply}"))?;
         let has = |attribute: &str| present.iter().any(|name| name == attribute);
         for (family, (attribute, _, unit)) in families.iter_mut().zip(NUMBERS) {

@@ -22,7 +22,7 @@ pub(super) fn collect(host: &mut Host, out: &mut Families) -> Result<(), Collect
         "Maximum throttle state of the cooling device",
         Kind::Gauge,
     );
-    for entry in &entries {
+    for entry in entries.iter() {
         let directory = format!("{CLASS}/{entry}");
         let kind = host
             .files

@@ -39,7 +39,12 @@ fn clock_sources(host: &mut Host, out: &mut Families) {
         "Current clocksource read from '/sys/devices/system/clocksource'.",
         Kind::Gauge,
     );
-    for entry in host.files.sys_list(CLOCK_SOURCES).unwrap_or_default() {
+    for entry in host
+        .files
+        .sys_list(CLOCK_SOURCES)
+        .unwrap_or_default()
+        .iter()
+    {
         let Some(device) = entry.strip_prefix("clocksource") else {
             continue;
         };

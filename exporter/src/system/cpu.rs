@@ -26,16 +26,16 @@ pub(super) fn fill_percent(host: &mut Host, stats: &mut SystemStats) {
 }
 
 /// The processors that sysfs has a directory for, in order.
-fn processors(host: &Host) -> Vec<String> {
+fn processors(host: &mut Host) -> Vec<String> {
     let names = host
         .files
         .sys_list("devices/system/cpu")
         .unwrap_or_default();
-    let is_processor = |name: &String| {
+    let is_processor = |name: &&String| {
         name.strip_prefix("cpu")
             .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
     };
-    names.into_iter().filter(is_processor).collect()
+    names.iter().filter(is_processor).cloned().collect()
 }
 
 /// Threads of one core say the same of who shares it.
@@ -60,7 +60,7 @@ fn frequencies(host: &mut Host, info: &CpuInfo, stats: &mut SystemStats) {
     let policies = host.files.sys_list("devices/system/cpu/cpufreq");
     let mut domains: Vec<String> = policies
         .unwrap_or_default()
-        .into_iter()
+        .iter()
         .filter(|name| name.starts_with("policy"))
         .map(|name| format!("devices/system/cpu/cpufreq/{name}"))
         .collect();

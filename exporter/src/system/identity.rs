@@ -26,7 +26,7 @@ fn model(host: &mut Host) -> Option<String> {
     let product = host.files.sys_text("class/dmi/id/product_name");
     // The device tree's strings end with a zero byte.
     product.or_else(|| {
-        let text = host.files.proc_once("device-tree/model").ok()?;
+        let text = host.files.proc_rarely("device-tree/model").ok()?;
         let text = text.trim_matches(['\0', ' ', '\n']);
         (!text.is_empty()).then(|| text.to_owned())
     })

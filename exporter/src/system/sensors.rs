@@ -59,7 +59,7 @@ fn of_thermal_zones(host: &mut Host) -> Temperatures {
             continue;
         };
         let mut trips = BTreeMap::new();
-        for file in host.files.sys_list(&path).unwrap_or_default() {
+        for file in host.files.sys_list(&path).unwrap_or_default().iter() {
             let Some(trip) = file.strip_suffix("_type") else {
                 continue;
             };
