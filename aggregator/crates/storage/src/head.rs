@@ -14,7 +14,7 @@ mod window;
 
 pub(crate) use policy::Policy;
 pub(crate) use row::Row;
-pub(crate) use target::{Appended, TargetHead};
+pub(crate) use target::{Appended, TargetHead, finish};
 pub(crate) use tile::DecodeError;
 pub(crate) use window::Window;
 

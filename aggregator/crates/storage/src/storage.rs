@@ -17,7 +17,8 @@ use system_stats_model::append::AppendError;
 use system_stats_model::append::{Appender, Batch, Outcome, SeriesId, TargetId, Ticket, Urgency};
 use system_stats_model::labels::Labels;
 use system_stats_model::sample::Millis;
-use tokio_util::sync::DropGuard;
+use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::head::TargetHead;
@@ -66,8 +67,12 @@ struct Inner {
     newest: AtomicI64,
     /// Rows of the journal that could not be read at start, and records lost with them.
     unreadable: open::Unreadable,
+    /// Windows that have ended, to the task that finishes them.
+    finishing: mpsc::Sender<(Arc<Target>, Millis)>,
     tasks: TaskTracker,
-    _stop: DropGuard,
+    /// Stops the tasks; so does dropping the guard.
+    stop: CancellationToken,
+    _guard: DropGuard,
 }
 
 /// Names of everything in memory.
@@ -149,6 +154,7 @@ impl Storage {
         let flushed = self.committed(last).await;
         self.inner.tasks.close();
         if flushed.is_ok() {
+            self.inner.stop.cancel();
             self.inner.tasks.wait().await;
         }
         let closed = self.inner.store.close().await;

@@ -39,6 +39,7 @@ impl Policy {
             Some(latest) if timestamp > latest => Verdict::Append,
             Some(latest) if timestamp == latest => Verdict::Again,
             Some(_) if self.order == Order::Strict => Verdict::Outside,
+            Some(_) if self.order == Order::Unlimited => Verdict::Late,
             Some(latest) if timestamp < latest.saturating_sub(self.window) => Verdict::Outside,
             Some(_) => Verdict::Late,
         }
@@ -60,7 +61,13 @@ mod tests {
             order: Order::Strict,
             ..any(1000, 0)
         };
+        let unlimited = Policy {
+            order: Order::Unlimited,
+            ..any(1000, 3)
+        };
         let cases = [
+            (unlimited, 3, Some(LATEST), Verdict::Late),
+            (unlimited, 2, None, Verdict::Outside),
             (any(1000, 0), 5000, None, Verdict::Append),
             (any(1000, 0), 5000, Some(4999), Verdict::Append),
             (any(1000, 0), 5000, Some(5000), Verdict::Again),

@@ -1,6 +1,9 @@
 //! A target: its series' statistics, its windows, the state of its journal.
 
+mod ended;
 mod removal;
+
+pub(crate) use ended::finish;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -91,6 +94,9 @@ pub(crate) struct TargetHead {
     /// Ascending by id.
     columns: Vec<Column>,
     windows: BTreeMap<Millis, Arc<Window>>,
+    /// The window that was begun last, and those that will hardly grow any more.
+    begun: Option<Millis>,
+    ended: Vec<Millis>,
     /// The series of the newest row, to be shared with the next.
     layout: Option<Arc<[u32]>>,
     /// The labels of the series that are not saved, by id.
@@ -150,11 +156,10 @@ impl TargetHead {
 
     /// Takes what the journal holds, with neither policy nor record.
     pub(crate) fn replay(&mut self, row: Row) {
-        let known = |head: &Self, id: u32| head.position(id, 0).is_some();
-        let row = if row.ids.iter().all(|&id| known(self, id)) {
+        let row = if row.ids.iter().all(|&id| self.has_room(id, row.timestamp)) {
             Some(row)
         } else {
-            row.without(&|id| !known(self, id))
+            row.without(&|id| !self.has_room(id, row.timestamp))
         };
         let Some(mut row) = row else { return };
         let mut at = 0;
@@ -166,6 +171,14 @@ impl TargetHead {
         }
         row.ids = self.share(&row.ids);
         self.insert(Arc::new(row));
+    }
+
+    /// Whether there is such a series, and nothing at that moment. There is something only when the
+    /// row of the journal that removed it could not be read.
+    fn has_room(&self, id: u32, timestamp: Millis) -> bool {
+        self.column(id).is_some_and(|column| {
+            timestamp > column.latest_at || matches!(self.at(id, timestamp), Ok(None))
+        })
     }
 
     /// Where in `columns` a series is; `guess` is where the caller expects it.
@@ -270,6 +283,7 @@ impl TargetHead {
 
     fn insert(&mut self, row: Arc<Row>) {
         let start = window_of(row.timestamp);
+        self.note_window(start);
         let window = self.windows.entry(start);
         let window = window.or_insert_with(|| Arc::new(Window::new(start)));
         Arc::make_mut(window).insert(row);

@@ -54,7 +54,7 @@ impl Window {
         self.tiles.is_empty() && self.open.is_empty() && self.late.is_empty()
     }
 
-    /// Adds a row. Where there is a sample already, that one stays.
+    /// Adds a row of samples that are not there yet.
     pub(crate) fn insert(&mut self, row: Arc<Row>) {
         if self
             .tiles
@@ -81,6 +81,24 @@ impl Window {
         }
         if self.open.len() > OPEN_ROWS {
             self.seal();
+        }
+    }
+
+    /// The same window as one tile; none if it is one already.
+    pub(crate) fn whole(&self) -> Option<Self> {
+        if self.open.is_empty() && self.late.is_empty() && self.tiles.len() <= 1 {
+            return None;
+        }
+        let rows: Vec<_> = self.late.values().chain(&self.open).cloned().collect();
+        match Tile::merge(self.start, &self.tiles, &rows, None) {
+            Ok(tile) => Some(Self {
+                tiles: tile.map(Arc::new).into_iter().collect(),
+                ..Self::new(self.start)
+            }),
+            Err(reason) => {
+                report(&reason);
+                None
+            }
         }
     }
 

@@ -7,10 +7,12 @@ use system_stats_model::append::{
     AppendError, Batch, Outcome, SeriesId, TargetId, Ticket, Urgency,
 };
 use system_stats_model::labels::{Labels, LabelsBuilder};
+use system_stats_model::sample::Millis;
+use tokio::sync::mpsc::error::TrySendError;
 
 use super::open::{NEXT_SERIES, NEXT_TARGET};
 use super::{Catalog, Inner, Target};
-use crate::head::{Appended, Policy};
+use crate::head::{Appended, Policy, finish};
 use crate::queue::Pending;
 use crate::store::{SeriesRow, TargetRow};
 use crate::sync::{read, write};
@@ -100,7 +102,20 @@ impl Inner {
             head.chain
                 .write(segment, id, &appended.rows, &mut pending.records);
         });
+        let ended = head.take_ended();
+        drop(head);
+        for start in ended {
+            self.finish(&target, start);
+        }
         Ok((ticket, appended.outcome))
+    }
+
+    /// Has a window finished by the task for it, or does it here when that has too much to do.
+    fn finish(&self, target: &Arc<Target>, start: Millis) {
+        let refused = self.finishing.try_send((Arc::clone(target), start));
+        if let Err(TrySendError::Full((target, start))) = refused {
+            finish(&target.head, start);
+        }
     }
 
     fn is_open(&self) -> Result<(), AppendError> {

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, RwLock};
 
 use system_stats_model::sample::Millis;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -12,7 +13,7 @@ use super::append::join;
 use super::objects::Objects;
 use super::{Catalog, Inner, OpenError, Storage, Target};
 use crate::committer::Committer;
-use crate::head::LATEST;
+use crate::head::{LATEST, finish};
 use crate::journal::{Decoder, Replayed, unpack};
 use crate::options::Options;
 use crate::queue::{Queue, Segment, Segments};
@@ -24,8 +25,11 @@ pub(super) const NEXT_SERIES: &str = "next_series";
 pub(super) const HORIZON: &str = "horizon";
 
 /// Rows of names, and of the journal, that are read at once.
-const NAMES: usize = 10_000;
+const NAMES: usize = 1000;
 const ROWS: usize = 16;
+
+/// Windows that may wait to be finished; a fleet's windows all end in the same seconds.
+const FINISHING: usize = 4096;
 
 /// What the journal did not give back.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,6 +86,9 @@ impl Storage {
         );
         let stopped = stop.clone();
         tasks.spawn(async move { stopped.run_until_cancelled(committer.run()).await });
+        let (finishing, ended) = mpsc::channel(FINISHING);
+        let stopped = stop.clone();
+        tasks.spawn(async move { stopped.run_until_cancelled(finish_windows(ended)).await });
         let unreadable = Unreadable {
             rows: replay.unreadable,
             records: replay.decoder.orphans,
@@ -96,12 +103,24 @@ impl Storage {
             floor: AtomicI64::new(replay.floor),
             newest: AtomicI64::new(replay.newest),
             unreadable,
+            finishing,
             tasks,
-            _stop: stop.drop_guard(),
+            _guard: stop.clone().drop_guard(),
+            stop,
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+}
+
+/// Finishes windows one after the other, off the runtime's threads.
+async fn finish_windows(mut ended: mpsc::Receiver<(Arc<Target>, Millis)>) {
+    while let Some((target, start)) = ended.recv().await {
+        let task = tokio::task::spawn_blocking(move || finish(&target.head, start));
+        if let Err(error) = task.await {
+            tracing::error!(%error, start, "a window could not be finished");
+        }
     }
 }
 
@@ -189,7 +208,9 @@ impl Replay {
                 if (floor..=LATEST).contains(&row.timestamp)
                     && let Some(target) = catalog.targets.get(&target)
                 {
-                    Inner::head_of(target).replay(row);
+                    let mut head = Inner::head_of(target);
+                    head.replay(row);
+                    head.finish_ended();
                 }
             }
             Replayed::Deletion { matchers, range } => {

@@ -221,6 +221,24 @@ async fn closing_commits_what_waits_and_takes_no_more() {
     );
 }
 
+#[tokio::test]
+async fn a_lost_deletion_leaves_what_was_there() {
+    let store = MemoryStore::new();
+    let storage = open(&store).await;
+    for at in [1, 2] {
+        let ticket = push_at(&storage, at);
+        storage.committed(ticket).await.unwrap();
+    }
+    let (deletion, _) = storage.delete(&[], TimeRange::ALL).unwrap();
+    storage.committed(deletion).await.unwrap();
+    push(&storage, "x,instance=a", Order::Any, &[(1, 7.0), (3, 3.0)]);
+    storage.close().await.unwrap();
+    store.damage(deletion.0, Bytes::new());
+    let storage = open(&store.reopened()).await;
+    assert_eq!(all(&storage).await, ["x{instance=\"a\"} 1@1 1@2 3@3"]);
+    assert_eq!(stats(&storage, &[])[0].1.samples, 3);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_damaged_row_costs_what_builds_on_it() {
     let store = MemoryStore::new();
