@@ -48,10 +48,9 @@ pub enum InventoryError {
     /// The store takes or gives nothing at the moment.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// The reading lies further back than the store takes samples.
+    /// The reading lies further back than samples are kept.
     #[error(
-        "timestamp is further in the past than readings are taken; see \
-         --storage.out-of-order-time-window and --storage.retention.time"
+        "timestamp is further in the past than readings are kept; see --storage.retention.time"
     )]
     TooOld,
     /// A second holds a thousand readings of one host and no more.

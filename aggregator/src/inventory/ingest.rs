@@ -185,7 +185,7 @@ impl Inventory {
         }
         let batch = Batch {
             target,
-            order: Order::Any,
+            order: Order::Unlimited,
             rows,
         };
         let (ticket, outcome) = storage.append(batch, urgency)?;

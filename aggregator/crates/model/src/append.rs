@@ -36,6 +36,8 @@ pub enum Order {
     Strict,
     /// Merge it where it belongs, inside the store's out-of-order window.
     Any,
+    /// Merge it where it belongs, however late: for contracts that know no window.
+    Unlimited,
 }
 
 /// One sample of one series.
