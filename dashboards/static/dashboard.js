@@ -4,6 +4,7 @@ import { Chart } from "./chart.js";
 const INTERVAL = 5000;
 
 const rows = document.querySelector("[data-refresh]");
+const empty = document.querySelector("[data-await]");
 const charts = [...document.querySelectorAll("[data-series]")].map((figure) => new Chart(figure));
 
 async function refreshRows() {
@@ -15,9 +16,16 @@ async function refreshRows() {
   if (!rows.contains(document.activeElement)) rows.replaceChildren(parsed.content);
 }
 
+// The first host turns the page without hosts into the page with one.
+async function awaitFirst() {
+  const response = await fetch(empty.dataset.await);
+  if (response.ok && (await response.text()).includes("<tr")) location.reload();
+}
+
 async function refresh() {
   const jobs = charts.map((chart) => chart.refresh());
   if (rows) jobs.push(refreshRows());
+  if (empty) jobs.push(awaitFirst());
   // A server that is away for a moment is asked again with the next turn.
   await Promise.allSettled(jobs);
 }

@@ -15,6 +15,9 @@ const DEFAULT_SECONDS: i64 = 60 * 60;
 /// Points further apart than so many ordinary distances have a gap between them.
 const GAP: Millis = 3;
 
+/// The shortest stretch that a chart of a host's first readings shows.
+const SHORTEST: Millis = 60 * 1000;
+
 /// What a chart shows: a stretch of time in so many points.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Span {
@@ -30,6 +33,15 @@ impl Span {
             from: now - seconds * 1000,
             to: now,
             points,
+        }
+    }
+
+    /// Without the time before the host's first reading: a young host's chart is not mostly empty.
+    fn since_first(self, host: &Host) -> Self {
+        let first = host.first_seen.unwrap_or(self.from);
+        Self {
+            from: self.from.max(first.min(self.to.saturating_sub(SHORTEST))),
+            ..self
         }
     }
 
@@ -81,6 +93,7 @@ impl Columns {
         host: &Host,
         span: Span,
     ) -> Result<Self, InventoryError> {
+        let span = span.since_first(host);
         let hosts = std::slice::from_ref(host);
         let mut readings = inventory.readings(hosts, Some(span.from)).await?;
         let mut points = Points::new(span);
