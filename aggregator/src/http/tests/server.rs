@@ -49,20 +49,20 @@ impl Answer {
     }
 }
 
-/// The real store over a database in memory.
-async fn storage() -> Storage {
-    let options = Options {
-        out_of_order_window: Duration::from_hours(24 * 365 * 100),
-        ..Options::default()
-    };
-    Storage::open(Arc::new(MemoryStore::new()), options)
-        .await
-        .unwrap()
-}
-
 impl Server {
+    /// A server over the real store and an empty database in memory.
     pub(crate) async fn start() -> Self {
-        let storage = Arc::new(storage().await);
+        Self::over(MemoryStore::new()).await
+    }
+
+    pub(crate) async fn over(store: MemoryStore) -> Self {
+        // Nobody here pushes inside the window for scrapes and the like.
+        let options = Options {
+            out_of_order_window: Duration::ZERO,
+            ..Options::default()
+        };
+        let storage = Storage::open(Arc::new(store), options).await.unwrap();
+        let storage = Arc::new(storage);
         let clock = Clock::manual(NOW);
         let inventory = Arc::new(Inventory::new(storage.clone(), clock.clone()));
         let state = State {
