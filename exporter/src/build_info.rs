@@ -3,6 +3,18 @@
 use crate::family::{Families, Kind};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+const REVISION: &str = env!("SYSTEM_STATS_REVISION");
+const RUSTC: &str = env!("SYSTEM_STATS_RUSTC");
+
+/// What `--version` prints.
+pub(crate) fn version() -> String {
+    format!(
+        "system-stats-exporter, version {VERSION} (revision: {REVISION})\n  built with: {RUSTC}\n  \
+         platform: {}/{}\n",
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    )
+}
 
 /// The family that tells who exposes all this. What dashboards made for `node_exporter` look for
 /// is there as well.
@@ -10,13 +22,15 @@ pub(crate) fn describe(families: &mut Families) {
     families
         .add(
             "system_stats_exporter_build_info",
-            "A constant 1, labelled with the version and platform of this exporter.",
+            "A constant 1, labelled with what this exporter was built from.",
             Kind::Gauge,
         )
         .push(
             &[
                 ("arch", std::env::consts::ARCH),
                 ("os", std::env::consts::OS),
+                ("revision", REVISION),
+                ("rustc", RUSTC),
                 ("version", VERSION),
             ],
             1.0,
@@ -33,7 +47,7 @@ pub(crate) fn describe(families: &mut Families) {
                 ("goarch", std::env::consts::ARCH),
                 ("goos", std::env::consts::OS),
                 ("goversion", "none"),
-                ("revision", "unknown"),
+                ("revision", REVISION),
                 ("version", VERSION),
             ],
             1.0,

@@ -10,6 +10,7 @@ use std::ffi::OsString;
 
 use tracing::level_filters::LevelFilter;
 
+use crate::build_info;
 use crate::collect;
 use crate::config::Config;
 use crate::telemetry::LogFormat;
@@ -89,7 +90,7 @@ pub fn parse(
         let Some(body) = arg.strip_prefix("--") else {
             match arg.as_str() {
                 "-h" => return Ok(Command::Print(flags::help())),
-                "-V" => return Ok(Command::Print(flags::version())),
+                "-V" => return Ok(Command::Print(build_info::version())),
                 _ => return Err(UsageError::UnexpectedArgument(arg)),
             }
         };
@@ -99,7 +100,7 @@ pub fn parse(
         };
         match name {
             "help" => return Ok(Command::Print(flags::help())),
-            "version" => return Ok(Command::Print(flags::version())),
+            "version" => return Ok(Command::Print(build_info::version())),
             _ => {}
         }
         let Some(target) = Target::named(name) else {
@@ -275,6 +276,8 @@ fn text(value: OsString, origin: &str) -> Result<String, UsageError> {
 mod tests {
     use std::path::Path;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     fn run(args: &[&str], env: &[(&str, &str)]) -> Result<Options, String> {
@@ -407,6 +410,13 @@ mod tests {
             ),
         ] {
             assert_eq!(run(args, env).unwrap_err(), message);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_command_line_is_followed_or_refused(args in prop::collection::vec("(--)?[a-z.=:-]{0,24}|.*", 0..4)) {
+            let _ = parse(args.into_iter().map(OsString::from), &|_| None);
         }
     }
 

@@ -35,13 +35,14 @@ pub(crate) struct Host {
     asker: Asker,
     netlink: Netlink,
     /// Whether the roots show the machine that this runs on, so that system calls tell the same.
-    is_live: bool,
+    pub(crate) is_live: bool,
     #[cfg(not(target_os = "linux"))]
     pub(crate) portable: crate::portable::Portable,
     history: Arc<Mutex<History>>,
     clock: fn() -> SystemTime,
     processes: Option<(Instant, Rc<ProcessTable>)>,
     process_reader: ProcessReader,
+    properties: interfaces::Properties,
     /// The devices that the last `/proc/diskstats` named.
     disk_names: Vec<String>,
     read: Memo,
@@ -86,6 +87,7 @@ impl Host {
             clock: clock::now,
             processes: None,
             process_reader: ProcessReader::default(),
+            properties: interfaces::Properties::default(),
             disk_names: Vec::new(),
             read: Memo::default(),
         }
@@ -194,7 +196,7 @@ impl Host {
 
     fn read_interfaces(&mut self) -> Result<Vec<Interface>, ReadError> {
         match self.netlink() {
-            Some(links) => Ok(interfaces::from_netlink(&mut self.files, &links)),
+            Some(links) => Ok(self.properties.of(&mut self.files, &links)),
             None => interfaces::from_sysfs(&mut self.files),
         }
     }

@@ -71,6 +71,9 @@ pub(crate) fn read(files: &mut Files) -> Result<Vec<Chip>, ReadError> {
             ..Chip::default()
         };
         chip.id = chip_id(files, &directory, chip.name.as_deref(), entry);
+        if chips.iter().any(|known: &Chip| known.id == chip.id) {
+            chip.id = format!("{}_{}", chip.id, clean(entry));
+        }
         read_sensors(files, &directory, &mut chip);
         // Old drivers keep the attributes with the device.
         read_sensors(files, &format!("{directory}/device"), &mut chip);

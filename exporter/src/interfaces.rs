@@ -1,9 +1,14 @@
 //! Properties of network interfaces: from netlink as far as it knows them, from sysfs otherwise.
 
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
 use crate::files::{Files, ReadError};
 use crate::netlink::Link;
 
 const CLASS: &str = "class/net";
+/// How old what sysfs says may be while the link's state stays as it is.
+const MAX_AGE: Duration = Duration::from_mins(1);
 const IFF_UP: u32 = 0x1;
 /// `IFF_RUNNING`, `IFF_LOWER_UP` and `IFF_DORMANT`: states that netlink adds to the flags that
 /// sysfs shows.
@@ -38,38 +43,108 @@ pub(crate) struct Interface {
     pub(crate) queue_length: Option<f64>,
 }
 
-/// What netlink says, completed by what only sysfs knows.
-pub(crate) fn from_netlink(files: &mut Files, links: &[Link]) -> Vec<Interface> {
-    let interface = |link: &Link| {
-        let name = &link.stats.name;
-        let is_up = link.flags & IFF_UP != 0;
-        let count = |value: Option<u32>| value.map(f64::from);
-        let mut interface = Interface {
-            name: name.clone(),
-            address: link.address.clone(),
-            broadcast: link.broadcast.clone(),
-            alias: link.alias.clone(),
-            operstate: link.operstate.to_owned(),
-            // sysfs refuses both while the interface is down.
-            carrier: link.carrier.filter(|_| is_up).map(f64::from),
-            dormant: is_up.then(|| f64::from(u8::from(link.operstate == "dormant"))),
-            carrier_changes: count(link.carrier_changes),
-            carrier_down: count(link.carrier_down),
-            carrier_up: count(link.carrier_up),
-            flags: Some(f64::from(link.flags & !VOLATILE_FLAGS)),
-            id: Some(f64::from(link.index)),
-            parent: Some(f64::from(link.parent)),
-            mode: link.mode.map(f64::from),
-            mtu: count(link.mtu),
-            group: count(link.group),
-            protocol_type: Some(f64::from(link.protocol_type)),
-            queue_length: count(link.queue_length),
-            ..Interface::default()
+/// What only sysfs knows of an interface. It changes with the link's state, which netlink tells.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Extra {
+    duplex: String,
+    address_assign_type: Option<f64>,
+    device_id: Option<f64>,
+    name_assign_type: Option<f64>,
+    speed: Option<f64>,
+}
+
+impl Extra {
+    fn read(files: &mut Files, name: &str) -> Self {
+        let duplex = files.sys_text(&format!("{CLASS}/{name}/duplex"));
+        Self {
+            duplex: duplex.unwrap_or_default(),
+            address_assign_type: number(files, name, "addr_assign_type"),
+            device_id: number(files, name, "dev_id"),
+            name_assign_type: number(files, name, "name_assign_type"),
+            speed: number(files, name, "speed"),
+        }
+    }
+}
+
+/// The properties of interfaces, with a memory for those that cost a question to the driver.
+#[derive(Default)]
+pub(crate) struct Properties {
+    known: HashMap<u32, Known>,
+}
+
+struct Known {
+    at: Instant,
+    name: String,
+    flags: u32,
+    carrier_changes: Option<u32>,
+    extra: Extra,
+}
+
+impl Known {
+    fn is_still_true_of(&self, link: &Link) -> bool {
+        self.at.elapsed() < MAX_AGE
+            && self.name == link.stats.name
+            && self.flags == link.flags
+            && self.carrier_changes == link.carrier_changes
+    }
+}
+
+impl Properties {
+    /// What netlink says, completed by what only sysfs knows.
+    pub(crate) fn of(&mut self, files: &mut Files, links: &[Link]) -> Vec<Interface> {
+        self.known
+            .retain(|index, _| links.iter().any(|link| link.index == *index));
+        let interface = |link: &Link| interface(link, self.extra(files, link));
+        links.iter().map(interface).collect()
+    }
+
+    fn extra(&mut self, files: &mut Files, link: &Link) -> Extra {
+        let known = self.known.get(&link.index);
+        if let Some(known) = known.filter(|known| known.is_still_true_of(link)) {
+            return known.extra.clone();
+        }
+        let extra = Extra::read(files, &link.stats.name);
+        let known = Known {
+            at: Instant::now(),
+            name: link.stats.name.clone(),
+            flags: link.flags,
+            carrier_changes: link.carrier_changes,
+            extra: extra.clone(),
         };
-        complete(files, &mut interface);
-        interface
-    };
-    links.iter().map(interface).collect()
+        self.known.insert(link.index, known);
+        extra
+    }
+}
+
+fn interface(link: &Link, extra: Extra) -> Interface {
+    let is_up = link.flags & IFF_UP != 0;
+    let count = |value: Option<u32>| value.map(f64::from);
+    Interface {
+        name: link.stats.name.clone(),
+        address: link.address.clone(),
+        broadcast: link.broadcast.clone(),
+        duplex: extra.duplex,
+        alias: link.alias.clone(),
+        operstate: link.operstate.to_owned(),
+        // sysfs refuses both while the interface is down.
+        carrier: link.carrier.filter(|_| is_up).map(f64::from),
+        dormant: is_up.then(|| f64::from(u8::from(link.operstate == "dormant"))),
+        carrier_changes: count(link.carrier_changes),
+        carrier_down: count(link.carrier_down),
+        carrier_up: count(link.carrier_up),
+        flags: Some(f64::from(link.flags & !VOLATILE_FLAGS)),
+        id: Some(f64::from(link.index)),
+        parent: Some(f64::from(link.parent)),
+        mode: link.mode.map(f64::from),
+        mtu: count(link.mtu),
+        group: count(link.group),
+        protocol_type: Some(f64::from(link.protocol_type)),
+        queue_length: count(link.queue_length),
+        address_assign_type: extra.address_assign_type,
+        device_id: extra.device_id,
+        name_assign_type: extra.name_assign_type,
+        speed: extra.speed,
+    }
 }
 
 /// What sysfs says.
@@ -107,22 +182,16 @@ pub(crate) fn from_sysfs(files: &mut Files) -> Result<Vec<Interface>, ReadError>
         interface.group = number("netdev_group");
         interface.protocol_type = number("type");
         interface.queue_length = number("tx_queue_len");
+        let extra = Extra::read(files, name);
+        interface.duplex = extra.duplex;
+        interface.address_assign_type = extra.address_assign_type;
+        interface.device_id = extra.device_id;
+        interface.name_assign_type = extra.name_assign_type;
+        interface.speed = extra.speed;
         interface.name.clone_from(name);
-        complete(files, &mut interface);
         interfaces.push(interface);
     }
     Ok(interfaces)
-}
-
-/// The properties that netlink does not know.
-fn complete(files: &mut Files, interface: &mut Interface) {
-    let name = interface.name.as_str();
-    let duplex = files.sys_text(&format!("{CLASS}/{name}/duplex"));
-    interface.duplex = duplex.unwrap_or_default();
-    interface.address_assign_type = number(files, name, "addr_assign_type");
-    interface.device_id = number(files, name, "dev_id");
-    interface.name_assign_type = number(files, name, "name_assign_type");
-    interface.speed = number(files, name, "speed");
 }
 
 /// An attribute that is a number, decimal or with 0x in front.

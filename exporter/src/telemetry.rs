@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::clock;
 
@@ -86,7 +86,14 @@ impl Subscriber for Log {
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut line = line(self.format, clock::now(), event);
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let mut line = line(
+            self.format,
+            clock::now(),
+            *event.metadata().level(),
+            &fields,
+        );
         line.push('\n');
         // A log that cannot be written has nowhere to say so.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
@@ -97,16 +104,13 @@ impl Subscriber for Log {
     fn exit(&self, _: &span::Id) {}
 }
 
-fn line(format: LogFormat, now: SystemTime, event: &Event<'_>) -> String {
-    let mut fields = Fields::default();
-    event.record(&mut fields);
-    let level = event.metadata().level().as_str().to_ascii_lowercase();
-    let head = [
-        ("ts", clock::iso8601_millis(now)),
-        ("level", level),
-        ("msg", fields.message),
-    ];
-    let pairs = head.into_iter().chain(fields.rest);
+/// One line of the log, without its end.
+fn line(format: LogFormat, now: SystemTime, level: Level, fields: &Fields) -> String {
+    let level = level.as_str().to_ascii_lowercase();
+    let ts = clock::iso8601_millis(now);
+    let head = [("ts", &ts), ("level", &level), ("msg", &fields.message)];
+    let rest = fields.rest.iter().map(|(name, value)| (*name, value));
+    let pairs = head.into_iter().chain(rest);
     let mut line = String::new();
     match format {
         LogFormat::Logfmt => {
@@ -116,7 +120,7 @@ fn line(format: LogFormat, now: SystemTime, event: &Event<'_>) -> String {
                 }
                 line.push_str(name);
                 line.push('=');
-                push_logfmt(&mut line, &value);
+                push_logfmt(&mut line, value);
             }
         }
         LogFormat::Json => {
@@ -125,7 +129,7 @@ fn line(format: LogFormat, now: SystemTime, event: &Event<'_>) -> String {
                 if line.len() > 1 {
                     line.push(',');
                 }
-                let value = serde_json::Value::String(value);
+                let value = serde_json::Value::from(value.as_str());
                 // Names are identifiers from the source: nothing in them needs escaping.
                 let _ = write!(line, "\"{name}\":{value}");
             }
@@ -166,6 +170,64 @@ impl Fields {
             self.message = value;
         } else {
             self.rest.push((field.name(), value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fields(message: &str, value: &str) -> Fields {
+        Fields {
+            message: message.to_owned(),
+            rest: vec![("error", value.to_owned())],
+        }
+    }
+
+    #[test]
+    fn both_formats_say_the_same() {
+        let fields = fields("a collector fails", "line \"one\"\ntwo");
+        let show = |format| line(format, UNIX_EPOCH, Level::WARN, &fields);
+        assert_eq!(
+            show(LogFormat::Logfmt),
+            "ts=1970-01-01T00:00:00.000+00:00 level=warn msg=\"a collector fails\" \
+             error=\"line \\\"one\\\"\\ntwo\""
+        );
+        assert_eq!(
+            show(LogFormat::Json),
+            "{\"ts\":\"1970-01-01T00:00:00.000+00:00\",\"level\":\"warn\",\
+             \"msg\":\"a collector fails\",\"error\":\"line \\\"one\\\"\\ntwo\"}"
+        );
+    }
+
+    #[test]
+    fn levels_are_read_in_any_case() {
+        for (text, level) in [
+            ("INFO", LevelFilter::INFO),
+            ("Warning", LevelFilter::WARN),
+            ("critical", LevelFilter::ERROR),
+            ("debug", LevelFilter::DEBUG),
+        ] {
+            assert_eq!(parse_level(text), Ok(level));
+        }
+        assert!(parse_level("loud").is_err());
+        assert_eq!("JSON".parse(), Ok(LogFormat::Json));
+        assert!("xml".parse::<LogFormat>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_said_stays_on_one_line(message in ".*", value in "[^x]*") {
+            let fields = fields(&message, &value);
+            for format in [LogFormat::Logfmt, LogFormat::Json] {
+                let line = line(format, UNIX_EPOCH, Level::INFO, &fields);
+                prop_assert!(!line.contains('\n'));
+            }
         }
     }
 }

@@ -215,16 +215,6 @@ pub(super) fn help() -> String {
     text
 }
 
-/// What `--version` prints.
-pub(super) fn version() -> String {
-    format!(
-        "system-stats-exporter, version {}\n  platform: {}/{}\n",
-        env!("CARGO_PKG_VERSION"),
-        std::env::consts::OS,
-        std::env::consts::ARCH
-    )
-}
-
 /// The flag whose name is nearest to a mistyped one, if any is near.
 pub(super) fn nearest(name: &str) -> Option<String> {
     let collectors = collect::ALL

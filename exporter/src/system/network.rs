@@ -5,7 +5,10 @@ use crate::kernel::net_dev::LinkStats;
 use crate::kernel::route;
 
 pub(super) fn fill(host: &mut Host, stats: &mut SystemStats) {
-    if let Ok(links) = host.links() {
+    // There is a loopback interface at least: an empty list means that nothing is known.
+    if let Ok(links) = host.links()
+        && !links.is_empty()
+    {
         stats.interfaces = links.iter().map(interface).collect();
         stats.network.io_counters = io_counters(&links);
     }
