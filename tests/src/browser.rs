@@ -106,7 +106,8 @@ impl Browser {
         entries.iter().map(text).collect()
     }
 
-    /// The addresses of everything the browser asked for since the last call.
+    /// The addresses of everything the pages asked for since the last call, over whatever network.
+    /// What the browser shows of its own (`chrome://…`, `data:…`) is left out.
     #[track_caller]
     pub fn requests(&self) -> Vec<String> {
         let entries = self.log("performance");
@@ -115,7 +116,10 @@ impl Browser {
             let message = &event["message"];
             let is_request = message["method"] == "Network.requestWillBeSent";
             let url = message["params"]["request"]["url"].as_str()?;
-            is_request.then(|| url.to_owned())
+            let is_own = ["chrome:", "data:", "about:"]
+                .iter()
+                .any(|s| url.starts_with(s));
+            (is_request && !is_own).then(|| url.to_owned())
         };
         entries.iter().filter_map(address).collect()
     }

@@ -85,7 +85,8 @@ impl Request {
             line("Host", &address.to_string());
         }
         line("Connection", "close");
-        if !self.body.is_empty() || self.method == "POST" {
+        let has_length = has("content-length") || has("transfer-encoding");
+        if !has_length && (!self.body.is_empty() || self.method == "POST") {
             line("Content-Length", &self.body.len().to_string());
         }
         for (name, value) in &self.headers {

@@ -154,16 +154,14 @@ pub fn python(script: &str, arguments: &[&str]) -> Finished {
     process::run(PYTHON.command().arg("-I").arg(path).args(arguments))
 }
 
-/// The first loopback address with a real port in a line of a log.
+/// The first loopback address with a real port in a line of a log; `localhost` counts as one.
 pub fn bound_address(line: &str) -> Option<SocketAddr> {
-    let at = line.find("127.0.0.1:")?;
-    let rest = &line[at..];
-    let digits = "127.0.0.1:".len();
-    let end = rest[digits..].find(|c: char| !c.is_ascii_digit());
-    let address: SocketAddr = rest[..end.map_or(rest.len(), |end| digits + end)]
-        .parse()
-        .ok()?;
-    (address.port() != 0).then_some(address)
+    let rest = ["127.0.0.1:", "localhost:"]
+        .iter()
+        .find_map(|host| line.find(host).map(|at| &line[at + host.len()..]))?;
+    let end = rest.find(|c: char| !c.is_ascii_digit());
+    let port: u16 = rest[..end.unwrap_or(rest.len())].parse().ok()?;
+    (port != 0).then(|| SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
 #[cfg(test)]
@@ -178,6 +176,7 @@ mod tests {
             Some(4010)
         );
         assert_eq!(port("open http://127.0.0.1:8000/dashboard"), Some(8000));
+        assert_eq!(port("open http://localhost:8000/dashboard"), Some(8000));
         assert_eq!(port("address=127.0.0.1:0"), None);
         assert_eq!(port("address=127.0.0.1:99999"), None);
         assert_eq!(port("nothing"), None);

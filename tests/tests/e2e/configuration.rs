@@ -40,7 +40,7 @@ const BAD: &[(&str, u32, &[&str])] = &[
     (
         "scrape_configs:\n  - job_name: a\n  - job_name: a\n",
         3,
-        &["job_name", "a"],
+        &["\"a\"", "differ"],
     ),
     (
         "scrape_configs:\n  - job_name: a\n    scheme: gopher\n",
@@ -85,6 +85,11 @@ fn assert_message(said: &str, text: &str, line: u32, words: &[&str]) {
     let place = format!("prometheus.yml:{line}:");
     let message = said.lines().find(|l| l.contains(&place));
     let message = message.unwrap_or_else(|| panic!("no {place} in {said:?} for\n{text}"));
+    assert_eq!(
+        message.matches(&place).count(),
+        1,
+        "the place is told twice: {message:?}"
+    );
     for word in words {
         assert!(
             message.contains(word),

@@ -68,7 +68,10 @@ fn a_second_aggregator_on_the_same_database_is_refused() {
         status.code().is_some_and(|code| code != 0),
         "{status}\n{log}"
     );
-    assert!(log.contains("t.db") && log.contains("in use"), "{log}");
+    assert!(
+        log.contains("t.db") && log.contains("another process"),
+        "{log}"
+    );
     let later =
         json!({"hostname": "pi", "cpu": 1.5, "ram": 2.5, "disk": 3.5, "timestamp": now + 1});
     assert_eq!(first.push(&later).status, 200, "the first is not disturbed");
