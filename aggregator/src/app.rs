@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 pub use self::configuration::ConfigSource;
 use self::configuration::Reloader;
 use self::signals::{Asked, Signals};
+pub use self::store::OlderError;
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::housekeeping::{Housekeeping, HousekeepingError};
@@ -81,6 +82,9 @@ pub enum StartError {
     /// What is stored cannot be read.
     #[error(transparent)]
     Storage(#[from] OpenError),
+    /// The history of the older server cannot be brought over.
+    #[error(transparent)]
+    Older(#[from] OlderError),
     /// The recurring jobs cannot be scheduled.
     #[error(transparent)]
     Housekeeping(#[from] HousekeepingError),
@@ -140,7 +144,7 @@ struct App {
 impl App {
     async fn start(options: &Options, gate: &http::Gate) -> Result<Option<Self>, StartError> {
         let clock = Clock::system();
-        let storage = Arc::new(store::open(options).await?);
+        let storage = Arc::new(store::open(options, &clock).await?);
 
         let (exporter, exporter_stop) = (TaskTracker::new(), CancellationToken::new());
         let local_exporter = match options.local_exporter {

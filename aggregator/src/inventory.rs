@@ -7,10 +7,12 @@
 //! * [`hosts`] - the hosts and their names
 //! * [`readings`] - the rows of the fleet's history, oldest first, in bounded memory
 //! * [`ingest`] - a pushed reading, stored and committed
+//! * [`import`] - the history of the older server's database
 //! * [`facts`] - what a kept `/system` object says that no series does
 
 pub mod facts;
 pub mod hosts;
+pub mod import;
 pub mod ingest;
 pub mod readings;
 

@@ -1,11 +1,17 @@
-//! Opens the store, and forgets what is older than the retention.
+//! Opens the store, brings an older server's history into it, and forgets what is older than the
+//! retention.
 
+mod older;
+
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use system_stats_model::sample::Millis;
+use system_stats_sql::SqlError;
 use system_stats_storage::{Options as StorageOptions, Storage};
 
+pub use self::older::OlderError;
 use super::{Options, StartError, StorageLocation};
 use crate::clock::Clock;
 use crate::housekeeping::{Housekeeping, HousekeepingError};
@@ -13,16 +19,23 @@ use crate::housekeeping::{Housekeeping, HousekeepingError};
 /// How often samples beyond the retention are looked for.
 const RETENTION_PERIOD: Duration = Duration::from_mins(10);
 
-/// Opens the database, making it if need be, and loads what is in it.
-pub(super) async fn open(options: &Options) -> Result<Storage, StartError> {
+/// Opens the database, making it if need be, and loads what is in it. The older server's database
+/// is left as it is; its history goes into a new one beside it.
+pub(super) async fn open(options: &Options, clock: &Clock) -> Result<Storage, StartError> {
     let url = match &options.storage {
         StorageLocation::Url(url) => url.clone(),
-        StorageLocation::File(path) => format!("sqlite://{}", path.display()),
+        StorageLocation::File(path) => sqlite_url(path),
     };
-    let store = system_stats_sql::open(&url).await?;
+    let store = match system_stats_sql::open(&url).await {
+        Err(SqlError::Legacy { path }) => {
+            let path = older::imported(&path, clock).await?;
+            system_stats_sql::open(&sqlite_url(&path)).await?
+        }
+        opened => opened?,
+    };
     let storage_options = StorageOptions {
         out_of_order_window: options.out_of_order_window,
-        ..Default::default()
+        ..StorageOptions::default()
     };
     let storage = Storage::open(store, storage_options).await?;
     let status = storage.status();
@@ -34,6 +47,9 @@ pub(super) async fn open(options: &Options) -> Result<Storage, StartError> {
     Ok(storage)
 }
 
+fn sqlite_url(path: &Path) -> String {
+    format!("sqlite://{}", path.display())
+}
 /// Schedules the removal of samples older than `retention`.
 pub(super) async fn expire_regularly(
     housekeeping: &Housekeeping,

@@ -20,10 +20,9 @@ use super::state::Shared;
 use super::{negotiate, stream};
 use crate::inventory::InventoryError;
 use crate::inventory::hosts::Host;
+use crate::inventory::ingest::MEBIBYTE;
 use crate::inventory::readings::{Reading, Readings};
 
-/// Bytes in what the contract calls a megabyte.
-const MEBIBYTE: f64 = 1_048_576.0;
 const HOUR: i64 = 60 * 60 * 1000;
 
 /// `POST /metrics`: answered when the reading is committed.

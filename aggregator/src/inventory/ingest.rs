@@ -21,7 +21,9 @@ use super::{Inventory, InventoryError, PUSH_JOB};
 /// Pushes of as many hosts run side by side as there are doors.
 const DOORS: usize = 64;
 /// Readings of one host that fit into one second.
-const SECOND: Millis = 1000;
+pub(super) const SECOND: Millis = 1000;
+/// Bytes in what the contract calls a megabyte.
+pub const MEBIBYTE: f64 = 1_048_576.0;
 
 /// A reading as a client pushed it, its numbers finite and its host's name checked.
 #[derive(Clone, Debug)]
@@ -79,23 +81,28 @@ impl Inventory {
     /// [`InventoryError`]; the reading is not acknowledged then, though it may be visible until a
     /// restart when its commit failed.
     pub async fn ingest(&self, push: Push) -> Result<(), InventoryError> {
-        let door = self.doors.of(&push.host).lock().await;
-        let object = self.object_of(&push).await?;
-        let timestamp = self.free_moment(&push).await?;
-        // One commit for both: the samples wait for the object.
-        let urgency = match object {
-            Some(_) => Urgency::Relaxed,
-            None => Urgency::Waiting,
-        };
-        let mut ticket = self.append(&push, timestamp, urgency)?;
-        if let Some(object) = object {
-            let fact = Fact::read(&object.body, object.updated);
-            self.facts.put(&object.key, object.updated, fact);
-            ticket = self.storage.put_object(object, Urgency::Waiting)?;
-        }
-        drop(door);
+        let ticket = self.take(push, Urgency::Waiting).await?;
         let committed = self.storage.committed(ticket).await;
         committed.map_err(|error| InventoryError::Unavailable(error.to_string()))
+    }
+
+    /// Stores a pushed reading; the ticket tells when it is committed.
+    pub(super) async fn take(
+        &self,
+        push: Push,
+        urgency: Urgency,
+    ) -> Result<Ticket, InventoryError> {
+        let _door = self.doors.of(&push.host).lock().await;
+        let object = self.object_of(&push).await?;
+        let timestamp = self.free_moment(&push).await?;
+        let Some(object) = object else {
+            return self.append(&push, timestamp, urgency);
+        };
+        // One commit for both: the samples wait for the object.
+        self.append(&push, timestamp, Urgency::Relaxed)?;
+        let fact = Fact::read(&object.body, object.updated);
+        self.facts.put(&object.key, object.updated, fact);
+        Ok(self.storage.put_object(object, urgency)?)
     }
 
     /// The object to keep for a push, if it brings something worth keeping.

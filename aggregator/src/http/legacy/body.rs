@@ -6,8 +6,7 @@ use serde_json::value::RawValue;
 
 use super::super::error::ApiError;
 use super::super::limits::{MAX_DEPTH, MAX_HOST_NAME};
-use super::MEBIBYTE;
-use crate::inventory::ingest::Push;
+use crate::inventory::ingest::{MEBIBYTE, Push};
 
 const REQUIRED: [&str; 5] = ["cpu", "disk", "hostname", "ram", "timestamp"];
 /// The last second of the year 9999; later ones are not times.

@@ -155,30 +155,32 @@ impl TargetHead {
     }
 
     /// Takes what the journal holds, with neither policy nor record.
-    pub(crate) fn replay(&mut self, row: Row) {
-        let row = if row.ids.iter().all(|&id| self.has_room(id, row.timestamp)) {
-            Some(row)
-        } else {
-            row.without(&|id| !self.has_room(id, row.timestamp))
-        };
-        let Some(mut row) = row else { return };
-        let mut at = 0;
+    pub(crate) fn replay(&mut self, mut row: Row) {
+        let mut guess = 0;
+        let mut refused = Vec::new();
         for (id, value) in row.iter() {
-            if let Some(found) = self.position(id, at) {
-                self.columns[found].count(row.timestamp, value);
-                at = found + 1;
+            match self.position(id, guess) {
+                Some(at) if self.has_room(at, row.timestamp) => {
+                    self.columns[at].count(row.timestamp, value);
+                    guess = at + 1;
+                }
+                _ => refused.push(id),
             }
+        }
+        if !refused.is_empty() {
+            let rest = row.without(&|id| refused.binary_search(&id).is_ok());
+            let Some(rest) = rest else { return };
+            row = rest;
         }
         row.ids = self.share(&row.ids);
         self.insert(Arc::new(row));
     }
 
-    /// Whether there is such a series, and nothing at that moment. There is something only when the
-    /// row of the journal that removed it could not be read.
-    fn has_room(&self, id: u32, timestamp: Millis) -> bool {
-        self.column(id).is_some_and(|column| {
-            timestamp > column.latest_at || matches!(self.at(id, timestamp), Ok(None))
-        })
+    /// Whether a series has nothing at that moment. There is something only when the row of the
+    /// journal that removed it could not be read.
+    fn has_room(&self, column: usize, timestamp: Millis) -> bool {
+        let column = &self.columns[column];
+        timestamp > column.latest_at || matches!(self.at(column.id, timestamp), Ok(None))
     }
 
     /// Where in `columns` a series is; `guess` is where the caller expects it.
