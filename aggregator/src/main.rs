@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Parser as _;
 use system_stats_aggregator::app::{self, StartError};
 use system_stats_aggregator::cli::{Check, Cli, Command, ServeArgs};
@@ -51,7 +50,7 @@ fn serve(arguments: &ServeArgs) -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "system-stats-aggregator: {error:#}");
+            let _ = writeln!(std::io::stderr(), "system-stats-aggregator: {error}");
             match error.downcast_ref::<StartError>() {
                 Some(StartError::Config(_)) => ExitCode::from(EXIT_BAD_CONFIG),
                 _ => ExitCode::FAILURE,
@@ -68,7 +67,7 @@ fn run(arguments: &ServeArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("cannot start the runtime")?;
+        .map_err(|error| anyhow::anyhow!("cannot start the runtime: {error}"))?;
     runtime.block_on(app::run(arguments.options(), |address| {
         // Without somebody who reads it, the line is in the log as well.
         let _ = writeln!(std::io::stdout(), "system-stats-aggregator: open {address}");
