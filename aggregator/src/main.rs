@@ -69,7 +69,7 @@ fn run(arguments: &ServeArgs) -> anyhow::Result<()> {
         .build()
         .map_err(|error| anyhow::anyhow!("cannot start the runtime: {error}"))?;
     runtime.block_on(app::run(arguments.options(), |address| {
-        // Without somebody who reads it, the line is in the log as well.
+        // Whoever closed our standard output finds the address in the log.
         let _ = writeln!(std::io::stdout(), "system-stats-aggregator: open {address}");
     }))?;
     Ok(())
