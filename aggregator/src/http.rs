@@ -1,13 +1,13 @@
 //! Everything that is served over HTTP: one list of routes, and what holds for all of them.
 //!
 //! The only home of axum in the aggregator. A handler takes its request apart, calls one service
-//! and words the answer; an [`error::ApiError`] becomes a body in one place.
+//! and words the answer; an `error::ApiError` becomes a body in one place.
 //!
-//! * [`legacy`] - the REST contract of the older monitoring stack
-//! * [`lifecycle`] - `/-/…` and what a client finds at `/`
-//! * [`prometheus`] - Prometheus' own HTTP API
-//! * [`dashboard`] - the pages and what they load
-//! * [`limits`], [`same_site`], [`error`], [`negotiate`], [`params`] - what holds for all of them
+//! * `legacy` - the REST contract of the older monitoring stack
+//! * `lifecycle` - `/-/…` and what a client finds at `/`
+//! * `prometheus` - Prometheus' own HTTP API
+//! * `dashboard` - the pages and what they load
+//! * `limits`, `same_site`, `error`, `negotiate`, `params` - what holds for all of them
 
 mod dashboard;
 mod error;

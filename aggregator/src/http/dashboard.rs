@@ -7,6 +7,7 @@ mod templates;
 mod view;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, HOST};
 use axum::http::{HeaderMap, StatusCode};
@@ -92,9 +93,10 @@ pub(super) async fn series(
 
 /// `GET /assets/{digest}/{path}`
 pub(super) async fn asset(
-    Path((digest, path)): Path<(String, String)>,
+    file: Result<Path<(String, String)>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let Path((digest, path)) = file.map_err(|_| ApiError::NotFound)?;
     assets::serve(&digest, &path, &headers).ok_or(ApiError::NotFound)
 }
 
