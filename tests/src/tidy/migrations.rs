@@ -1,4 +1,4 @@
-//! Migrations of the two databases go side by side, numbered without a gap.
+//! Migrations of the two databases go side by side, numbered without a gap, and never change.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,38 @@ use super::tree::Tree;
 
 const FOLDER: &str = "aggregator/crates/sql/migrations/";
 const DIALECTS: [&str; 2] = ["sqlite", "postgres"];
+
+/// What each migration's text hashes to. A database out there has run it as it was: whatever is to
+/// be different is a new migration, and a new line here.
+const SEALED: [(&str, &str); 1] = [("sqlite/0001_journal.sql", "d4d63ef715daf1a4")];
+
+fn check_sealed(tree: &Tree, sealed: &[(&str, &str)]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let migrations = tree.files.iter().filter(|f| f.path.starts_with(FOLDER));
+    for file in migrations {
+        let name = &file.path[FOLDER.len()..];
+        let digest = format!("{:016x}", fnv1a(&file.text));
+        let message = match sealed.iter().find(|(sealed, _)| *sealed == name) {
+            Some((_, sealed)) if *sealed == digest => continue,
+            Some(_) => "is sealed: undo the change and add a migration that makes it".to_owned(),
+            None => format!("is not sealed: (\"{name}\", {digest:?}) goes into migrations.rs"),
+        };
+        findings.push(Finding::new(&file.path, 1, message));
+    }
+    for (name, _) in sealed {
+        let path = format!("{FOLDER}{name}");
+        if !tree.files.iter().any(|f| f.path == path) {
+            findings.push(Finding::new(&path, 1, "is sealed, and gone"));
+        }
+    }
+    findings
+}
+
+/// FNV-1a with 64 bits: it guards against mistakes, not against attackers.
+fn fnv1a(text: &str) -> u64 {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, mix)
+}
 
 fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -78,6 +110,33 @@ mod tests {
     #[test]
     fn repository_migrations_are_numbered_and_paired() {
         assert_none(check(&Tree::of_repository()));
+    }
+
+    #[test]
+    fn repository_migrations_are_as_they_were() {
+        assert_none(check_sealed(&Tree::of_repository(), &SEALED));
+    }
+
+    #[test]
+    fn changed_missing_and_unsealed_migrations_are_found() {
+        let path = |name: &str| format!("{FOLDER}sqlite/{name}.sql");
+        let (kept, changed, fresh) = (path("0001_a"), path("0002_b"), path("0003_c"));
+        let tree = Tree::sample(&[(&kept, "a"), (&changed, "changed"), (&fresh, "c")]);
+        // The digests of "a" and "b", from the algorithm's own test vectors.
+        let sealed = [
+            ("sqlite/0001_a.sql", "af63dc4c8601ec8c"),
+            ("sqlite/0002_b.sql", "af63df4c8601f1a5"),
+            ("sqlite/0004_d.sql", ""),
+        ];
+        let found = check_sealed(&tree, &sealed);
+        assert_names(
+            &found,
+            &[
+                "sqlite/0002_b.sql",
+                "sqlite/0003_c.sql",
+                "sqlite/0004_d.sql",
+            ],
+        );
     }
 
     #[test]
