@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection, Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use system_stats_model::labels::Labels;
 use system_stats_storage::ObjectKind;
 use system_stats_storage::store::{
@@ -34,7 +34,7 @@ use lock::LockFile;
 const SEQ_BITS: u32 = 40;
 
 /// Pages given back to the file system after a segment has been trimmed, at most.
-const VACUUM: &str = "PRAGMA incremental_vacuum(2000)";
+const VACUUM: &str = "PRAGMA incremental_vacuum(256)";
 
 #[derive(Debug)]
 pub(crate) struct SqliteStore {
@@ -85,6 +85,28 @@ impl SqliteStore {
     fn labels(&self, place: &str, encoded: &[u8]) -> Result<Labels, StoreError> {
         let text = std::str::from_utf8(encoded).map_err(|e| self.corrupt(place, &e))?;
         Labels::decode(text).map_err(|error| self.corrupt(place, &error))
+    }
+
+    async fn commit_on(
+        &self,
+        connection: &mut SqliteConnection,
+        batch: &CommitBatch,
+    ) -> Result<(), StoreError> {
+        let failed = |error| self.failed(&error);
+        let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+        let mut transaction = begun.map_err(failed)?;
+        let fence = sqlx::query(statements::FENCE)
+            .bind(signed(batch.seq))
+            .bind(signed(batch.hash))
+            .bind(self.epoch.load(Ordering::SeqCst))
+            .bind(signed(batch.seq.wrapping_sub(1)));
+        let fenced = fence.execute(&mut *transaction).await.map_err(failed)?;
+        if fenced.rows_affected() != 1 {
+            return Err(StoreError::Fenced);
+        }
+        self.write(&mut transaction, batch).await.map_err(failed)?;
+        let unknown = |error| StoreError::Unknown(format!("{}: {error}", self.path.display()));
+        transaction.commit().await.map_err(unknown)
     }
 
     async fn write(
@@ -276,21 +298,16 @@ impl Store for SqliteStore {
     }
 
     async fn commit(&self, batch: &CommitBatch) -> Result<(), StoreError> {
-        let failed = |error| self.failed(&error);
-        let begun = self.writer.begin_with("BEGIN IMMEDIATE").await;
-        let mut transaction = begun.map_err(failed)?;
-        let fence = sqlx::query(statements::FENCE)
-            .bind(signed(batch.seq))
-            .bind(signed(batch.hash))
-            .bind(self.epoch.load(Ordering::SeqCst))
-            .bind(signed(batch.seq.wrapping_sub(1)));
-        let fenced = fence.execute(&mut *transaction).await.map_err(failed)?;
-        if fenced.rows_affected() != 1 {
-            return Err(StoreError::Fenced);
+        let acquired = self.writer.acquire().await;
+        let mut connection = acquired.map_err(|error| self.failed(&error))?;
+        let outcome = self.commit_on(&mut connection, batch).await;
+        if !matches!(outcome, Ok(()) | Err(StoreError::Fenced)) {
+            // After a full disk, among others, SQLite has rolled back by itself, and the connection
+            // is no longer in the state that sqlx believes it to be in.
+            let closed = connection.close().await;
+            closed.unwrap_or_else(|error| tracing::debug!(%error, "closing a failed connection"));
         }
-        self.write(&mut transaction, batch).await.map_err(failed)?;
-        let unknown = |error| StoreError::Unknown(format!("{}: {error}", self.path.display()));
-        transaction.commit().await.map_err(unknown)
+        outcome
     }
 
     async fn committed(&self) -> Result<Committed, StoreError> {
@@ -319,6 +336,9 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
+        if self.writer.is_closed() {
+            return Ok(());
+        }
         self.readers.close().await;
         let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)");
         let checkpointed = checkpoint.execute(&self.writer).await;

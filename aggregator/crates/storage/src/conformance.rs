@@ -108,6 +108,7 @@ pub async fn an_empty_store_has_nothing(harness: &dyn Harness) -> Result<(), Cas
     assert_eq!(store.object(ObjectKind::System, "a").await?, None);
     assert_eq!(store.trim(1, 10).await?, 0);
     store.close().await?;
+    store.close().await?;
     Ok(())
 }
 
@@ -274,7 +275,9 @@ pub async fn what_is_forgotten_is_gone(harness: &dyn Harness) -> Result<(), Case
         .await?;
     store
         .commit(&CommitBatch {
-            forgotten_series: vec![1, 3, 77],
+            // The last one was named in this very batch.
+            series: vec![series(9, 1, "a=c")],
+            forgotten_series: vec![1, 3, 77, 9],
             forgotten_targets: vec![2],
             deleted_objects: vec![
                 (ObjectKind::System, "a".to_owned()),

@@ -166,6 +166,6 @@ pub trait Store: Send + Sync + 'static {
     /// `limit` means that the segment is gone.
     async fn trim(&self, segment: u64, limit: usize) -> Result<usize, StoreError>;
 
-    /// Lets go of the store in good order. Nothing is called after it.
+    /// Lets go of the store in good order. Nothing is called after it but, perhaps, this again.
     async fn close(&self) -> Result<(), StoreError>;
 }

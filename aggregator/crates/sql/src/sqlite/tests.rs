@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Row, SqliteConnection};
 use system_stats_storage::Store;
 use system_stats_storage::conformance::{CaseError, Harness};
+use system_stats_storage::store::{CommitBatch, StoreError};
 
 use super::testing::TempDir;
 use crate::SqlError;
@@ -105,6 +106,44 @@ async fn a_newer_database_is_refused() {
     assert!(
         matches!(refused, SqlError::Newer { version: 9999, .. }),
         "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_whole_and_the_same_batch_succeeds_later() {
+    let directory = TempDir::new();
+    let store = super::SqliteStore::open(&directory.join("a.db"))
+        .await
+        .unwrap();
+    store.open().await.unwrap();
+    let noise = (0..900_000u32).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[3]);
+    let batch = CommitBatch {
+        seq: 1,
+        hash: 7,
+        segment: 1,
+        blob: Some(noise.collect()),
+        meta: vec![("horizon", 5)],
+        ..CommitBatch::default()
+    };
+    sqlx::query("PRAGMA max_page_count = 60")
+        .execute(&store.writer)
+        .await
+        .unwrap();
+    let refused = store.commit(&batch).await;
+    let Err(StoreError::Failed(message)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(message.ends_with("database or disk is full"), "{message}");
+    assert_eq!(store.committed().await.unwrap().seq, 0);
+    sqlx::query("PRAGMA max_page_count = 60000")
+        .execute(&store.writer)
+        .await
+        .unwrap();
+    store.commit(&batch).await.unwrap();
+    assert_eq!(store.committed().await.unwrap().hash, 7);
+    assert_eq!(
+        store.journal(0, 0, 9).await.unwrap()[0].blob,
+        batch.blob.unwrap()
     );
 }
 

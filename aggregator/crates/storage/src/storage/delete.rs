@@ -24,6 +24,9 @@ impl Storage {
     /// readers when this returns, and for good when the ticket is committed. Samples that are
     /// appended later stay.
     ///
+    /// Takes as long as decoding and encoding what it touches, and appends wait for it: for more
+    /// than a few hosts call it off the runtime's threads.
+    ///
     /// # Errors
     /// [`AppendError::Closed`], [`AppendError::Overloaded`].
     pub fn delete(

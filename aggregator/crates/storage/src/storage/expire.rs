@@ -13,7 +13,7 @@ use crate::queue::Pending;
 use crate::sync::write;
 
 /// Rows of the journal that one transaction removes.
-const TRIM_ROWS: usize = 64;
+const TRIM_ROWS: usize = 32;
 
 /// What retention has removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
