@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use sysinfo::{Components, Disks, Networks, ProcessStatus, ProcessesToUpdate, System};
 use system_stats_wire::{DiskIo, SystemStats, TemperatureSensor};
 
-use crate::host::Host;
 use crate::kernel::mountinfo::Mount;
 use crate::kernel::net_dev::{LinkStats, Receive, Transmit};
 use crate::mounts::Filesystem;
@@ -142,23 +141,22 @@ impl Portable {
         found.retain(|_, sensors| !sensors.is_empty());
         found
     }
-}
 
-/// Fills the blocks of `/system` that come from `/proc` and `/sys` elsewhere.
-pub(crate) fn fill(host: &mut Host, stats: &mut SystemStats) {
-    stats.sensors_temperature = host.portable.temperatures();
-    if let Some((read, written)) = host.portable.disk_bytes() {
-        stats.disk_io = DiskIo {
-            read_bytes: Some(read),
-            write_bytes: Some(written),
-            ..DiskIo::default()
-        };
+    /// Fills the blocks of `/system` that come from `/proc` and `/sys` elsewhere.
+    pub(crate) fn fill(&mut self, stats: &mut SystemStats) {
+        stats.sensors_temperature = self.temperatures();
+        if let Some((read, written)) = self.disk_bytes() {
+            stats.disk_io = DiskIo {
+                read_bytes: Some(read),
+                write_bytes: Some(written),
+                ..DiskIo::default()
+            };
+        }
+        if let Some(system) = &mut self.system {
+            processors(system, stats);
+            memory(system, stats);
+        }
     }
-    let Some(system) = &mut host.portable.system else {
-        return;
-    };
-    processors(system, stats);
-    memory(system, stats);
 }
 
 fn processors(system: &mut System, stats: &mut SystemStats) {

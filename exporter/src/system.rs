@@ -66,7 +66,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     #[cfg(not(target_os = "linux"))]
     Section {
         name: "portable",
-        fill: crate::portable::fill,
+        fill: |host, stats| host.portable.fill(stats),
     },
 ];
 
@@ -80,7 +80,7 @@ pub(crate) fn for_metrics(host: &mut Host) -> SystemStats {
     identity::fill(host, &mut stats);
     sensors::fill(host, &mut stats);
     #[cfg(not(target_os = "linux"))]
-    crate::portable::fill(host, &mut stats);
+    host.portable.fill(&mut stats);
     if let Some(table) = host.recent_processes() {
         processes(host, &mut stats, &table);
     }
