@@ -26,8 +26,8 @@ pub fn parse(text: &str) -> Exposition {
     parse_as(Format::Text, text)
 }
 
-/// Reads an exposition. Counters of `OpenMetrics` are found under the name of their samples, which
-/// ends in `_total`, as in the text format.
+/// Reads an exposition. In `OpenMetrics` the samples of counters and infos are called otherwise than
+/// their family; they are found under the name of the samples, as in the text format.
 #[track_caller]
 pub fn parse_as(format: Format, text: &str) -> Exposition {
     let mut families = Exposition::new();
@@ -36,12 +36,12 @@ pub fn parse_as(format: Format, text: &str) -> Exposition {
     while let Some(entry) = parser.next() {
         match entry.unwrap_or_else(|e| panic!("{e} in\n{text}")) {
             Entry::Type { name, kind } => {
-                let is_total = format == Format::OpenMetrics && kind == MetricType::Counter;
-                let name = if is_total {
-                    format!("{name}_total")
-                } else {
-                    name.into_owned()
+                let suffix = match (format, kind) {
+                    (Format::OpenMetrics, MetricType::Counter) => "_total",
+                    (Format::OpenMetrics, MetricType::Info) => "_info",
+                    _ => "",
                 };
+                let name = format!("{name}{suffix}");
                 let family = families.entry(name).or_default();
                 assert_eq!(family.kind.replace(kind), None, "two types for one family");
             }

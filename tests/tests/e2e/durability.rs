@@ -12,7 +12,7 @@ use e2e::folder::Folder;
 use e2e::http::Request;
 use e2e::peers::bound_address;
 use e2e::process::Process;
-use e2e::programs::{Aggregator, scraping};
+use e2e::programs::{Aggregator, NO_TARGETS, scraping};
 use e2e::random::Random;
 use e2e::server::Server;
 use e2e::wait;
@@ -102,6 +102,43 @@ fn what_was_acknowledged_survives_a_kill() {
         .find(|h| h["hostname"] == "pi")
         .unwrap();
     assert_eq!(pi["metric_count"], 1);
+}
+
+#[test]
+fn a_deletion_survives_a_kill() {
+    let folder = Folder::new();
+    let mut first = Aggregator::start(&folder, NO_TARGETS);
+    let now = wait::epoch_seconds();
+    let push = |aggregator: &Aggregator, host: &str, percent: f64| {
+        let request = Request::new("POST", "/metrics").header("Content-Type", "application/json");
+        let answer = request
+            .body(body(host, now, percent))
+            .send(aggregator.address);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    for host in ["kept", "cleaned", "deleted", "again"] {
+        push(&first, host, 12.5);
+    }
+    for (method, path) in [
+        ("POST", "/hosts/cleaned/clean"),
+        ("DELETE", "/hosts/deleted"),
+        ("DELETE", "/hosts/again"),
+    ] {
+        assert_eq!(
+            Request::new(method, path).send(first.address).status,
+            200,
+            "{path}"
+        );
+    }
+    push(&first, "again", 25.0);
+    first.process.kill();
+
+    let second = Aggregator::resume(&folder, &[]);
+    let expected =
+        [("again", 25.0_f64), ("kept", 12.5)].map(|(h, n)| ((h.to_owned(), now), n.to_bits()));
+    assert_eq!(stored(second.address), Sent::from(expected));
+    push(&second, "deleted", 50.0);
+    assert_eq!(second.readings("deleted").len(), 1);
 }
 
 /// What pushers and the killer share.

@@ -53,6 +53,11 @@ const HOSTILE: &[(&str, Behaviour, &[&str])] = &[
     ),
     ("redirects", redirects, &["redirect"]),
     (
+        "many-samples",
+        many_samples,
+        &["sample_limit", "sample limit", "samples"],
+    ),
+    (
         "html",
         html,
         &["content type", "content-type", "text/html", "line 1"],
@@ -197,6 +202,10 @@ fn redirects(_: &str, stream: &mut TcpStream, _: &State) {
     );
 }
 
+fn many_samples(_: &str, stream: &mut TcpStream, _: &State) {
+    answer(stream, TEXT, b"a 1\nb 1\nc 1\nd 1\n");
+}
+
 fn html(_: &str, stream: &mut TcpStream, _: &State) {
     answer(
         stream,
@@ -223,7 +232,11 @@ fn hostile_targets_are_down_with_a_reason_and_disturb_nobody() {
             .map(|((name, ..), s)| (*name, s.address())),
     );
     let limit = "global:\n  body_size_limit: 4MB\n";
-    let configuration = scraping(&targets).replacen("global:\n", limit, 1);
+    let configuration = scraping(&targets).replacen("global:\n", limit, 1).replacen(
+        "many-samples\n",
+        "many-samples\n    sample_limit: 3\n",
+        1,
+    );
 
     let folder = Folder::new();
     let aggregator = Aggregator::start(&folder, &configuration);
