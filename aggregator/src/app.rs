@@ -154,7 +154,10 @@ impl App {
             None => None,
         };
 
-        let scraper = Scraper::new(Arc::clone(&storage), clock.clone());
+        // Two aggregators that scrape the same fleet do it at different moments.
+        let host_name = rustix::system::uname();
+        let host_name = host_name.nodename().to_string_lossy();
+        let scraper = Scraper::new(Arc::clone(&storage), clock.clone()).on_host(&host_name);
         let reloader = Reloader::new(&options.config, local_exporter, scraper, clock.clone());
         reloader.reload()?;
 

@@ -1,6 +1,6 @@
 //! Recurring jobs that nobody waits for.
 //!
-//! The scheduler starts a job again while its last run still goes on; [`exclusive`] is the one
+//! The scheduler starts a job again while its last run still goes on; `exclusive` is the one
 //! wrapper that forbids it. Runs belong to a tracker, so that stopping waits for them.
 
 use std::future::Future;
