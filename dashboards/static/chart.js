@@ -3,6 +3,15 @@ import uPlot from "./vendor/uplot.js";
 
 const HEIGHT = 260;
 
+// Distance of the ticks in seconds, their text, what is added when the year, day or minute changes.
+const TICKS = [
+  [365 * 86400, "{YYYY}", null, null, null, null, null, null, 1],
+  [28 * 86400, "{YYYY}-{MM}", null, null, null, null, null, null, 1],
+  [86400, "{MM}-{DD}", "\n{YYYY}", null, null, null, null, null, 1],
+  [60, "{HH}:{mm}", "\n{YYYY}-{MM}-{DD}", null, "\n{MM}-{DD}", null, null, null, 1],
+  [1, ":{ss}", "\n{YYYY}-{MM}-{DD} {HH}:{mm}", null, "\n{MM}-{DD} {HH}:{mm}", null, "\n{HH}:{mm}", null, 1],
+];
+
 const percent = (value) => (value === null || value === undefined ? "–" : `${value.toFixed(1)} %`);
 
 export class Chart {
@@ -49,8 +58,8 @@ export class Chart {
       width: this.width(),
       height: HEIGHT,
       scales: { x: { range: () => this.range }, y: { range: [0, 100] } },
-      axes: [axis, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => `${tick} %`) }],
-      series: [{}, line("CPU", "--cpu"), line("Memory", "--memory")],
+      axes: [{ ...axis, values: TICKS }, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => `${tick} %`) }],
+      series: [{ value: "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}" }, line("CPU", "--cpu"), line("Memory", "--memory")],
       cursor: { drag: { x: false, y: false } },
     };
     this.place.replaceChildren();
