@@ -43,6 +43,8 @@ const NOTHING: TimeRange = TimeRange {
 
 /// How many stretches of history may be decoded at once.
 const DECODERS: usize = 4;
+/// How many histories may be read at once; each holds one stretch in memory.
+const READERS: usize = 64;
 
 /// Why the inventory cannot do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -103,6 +105,7 @@ pub struct Inventory {
     doors: Doors,
     facts: Facts,
     decoders: Arc<Semaphore>,
+    readers: Arc<Semaphore>,
 }
 
 impl Inventory {
@@ -115,6 +118,7 @@ impl Inventory {
             doors: Doors::new(),
             facts: Facts::default(),
             decoders: Arc::new(Semaphore::new(DECODERS)),
+            readers: Arc::new(Semaphore::new(READERS)),
         }
     }
 
@@ -165,12 +169,16 @@ impl Inventory {
     /// The readings of these hosts from `since` on, oldest first.
     ///
     /// # Errors
-    /// [`InventoryError`] when the store cannot be read.
+    /// [`InventoryError`] when the store cannot be read, or 64 histories are being read already.
     pub async fn readings(
         &self,
         hosts: &[Host],
         since: Option<Millis>,
     ) -> Result<Readings, InventoryError> {
+        let busy = |_| InventoryError::Unavailable("64 histories are being read".to_owned());
+        let place = Arc::clone(&self.readers)
+            .try_acquire_owned()
+            .map_err(busy)?;
         let mut subjects = HashMap::with_capacity(hosts.len());
         for host in hosts {
             let fact = if host.is_pushed() {
@@ -191,7 +199,7 @@ impl Inventory {
             _ => NOTHING,
         };
         let (storage, decoders) = (self.storage.clone(), self.decoders.clone());
-        Ok(Readings::new(storage, decoders, subjects, range))
+        Ok(Readings::new(storage, decoders, place, subjects, range))
     }
 
     /// Deletes all samples of a host, and its details too when `details` says so. It is back with

@@ -28,6 +28,8 @@ const MAX_TIME: Duration = Duration::from_secs(30);
 pub(crate) const MAX_CONNECTIONS: usize = 2048;
 /// The longest time a connection may take to send a request's head, or to stay idle.
 pub(crate) const MAX_HEAD_TIME: Duration = Duration::from_mins(1);
+/// The longest time for which a client may read nothing of what is written to it.
+pub(crate) const MAX_STALL: Duration = Duration::from_secs(30);
 /// How long requests may finish after the program was told to stop.
 pub(crate) const MAX_DRAIN_TIME: Duration = Duration::from_secs(10);
 

@@ -1,5 +1,7 @@
 //! Accepts connections and drains them at the end.
 
+mod patient;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::limits::{MAX_CONNECTIONS, MAX_DRAIN_TIME, MAX_HEAD_TIME};
+use patient::Patient;
 
 /// The largest request head in bytes.
 const MAX_HEAD: usize = 64 << 10;
@@ -90,7 +93,7 @@ impl Server {
                 .timer(TokioTimer::new())
                 .header_read_timeout(MAX_HEAD_TIME)
                 .max_buf_size(MAX_HEAD)
-                .serve_connection(TokioIo::new(stream), service);
+                .serve_connection(TokioIo::new(Patient::new(stream)), service);
             let mut connection = std::pin::pin!(connection);
             tokio::select! {
                 ended = connection.as_mut() => return log_end(ended),

@@ -12,7 +12,7 @@ use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::{Millis, TimeRange, is_stale};
 use system_stats_model::source::{Selector, SeriesSource};
 use system_stats_storage::{Snapshot, Storage};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::InventoryError;
 use super::hosts::{CPU, DISK, DISK_READ, DISK_WRITTEN, Host, MEMORY, MOUNTPOINT};
@@ -68,6 +68,8 @@ impl Subject {
 pub struct Readings {
     storage: Arc<Storage>,
     decoders: Arc<Semaphore>,
+    /// Given back when the last row was read or nobody wants it any more.
+    _place: OwnedSemaphorePermit,
     subjects: Arc<HashMap<String, Subject>>,
     /// What is left; empty when it ends before it starts.
     left: TimeRange,
@@ -78,12 +80,14 @@ impl Readings {
     pub(crate) fn new(
         storage: Arc<Storage>,
         decoders: Arc<Semaphore>,
+        place: OwnedSemaphorePermit,
         subjects: HashMap<String, Subject>,
         range: TimeRange,
     ) -> Self {
         Self {
             storage,
             decoders,
+            _place: place,
             subjects: Arc::new(subjects),
             left: range,
             stretch: FIRST_STRETCH,
