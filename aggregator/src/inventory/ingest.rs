@@ -6,7 +6,9 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use system_stats_model::append::{Appender, Batch, Order, Row, Ticket, Urgency};
+use system_stats_model::append::{
+    AppendError, Appender, Batch, Order, Outcome, Row, Ticket, Urgency,
+};
 use system_stats_model::labels::{INSTANCE, JOB, Labels, LabelsBuilder, METRIC_NAME};
 use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::{Millis, TimeRange};
@@ -172,6 +174,26 @@ impl Inventory {
         timestamp: Millis,
         urgency: Urgency,
     ) -> Result<Ticket, InventoryError> {
+        let taken = match self.try_append(push, timestamp, urgency) {
+            // The retention forgot the host between the look-up and the append.
+            Err(AppendError::UnknownSeries(_) | AppendError::UnknownTarget(_)) => {
+                self.try_append(push, timestamp, urgency)
+            }
+            taken => taken,
+        };
+        let (ticket, outcome) = taken?;
+        match outcome.out_of_order {
+            0 => Ok(ticket),
+            _ => Err(InventoryError::TooOld),
+        }
+    }
+
+    fn try_append(
+        &self,
+        push: &Push,
+        timestamp: Millis,
+        urgency: Urgency,
+    ) -> Result<(Ticket, Outcome), AppendError> {
         let target = [(JOB, PUSH_JOB), (INSTANCE, push.host.as_str())];
         let storage = self.storage.as_ref();
         let target = storage.target(&Labels::from_pairs(target))?;
@@ -195,11 +217,7 @@ impl Inventory {
             order: Order::Unlimited,
             rows,
         };
-        let (ticket, outcome) = storage.append(batch, urgency)?;
-        match outcome.out_of_order {
-            0 => Ok(ticket),
-            _ => Err(InventoryError::TooOld),
-        }
+        storage.append(batch, urgency)
     }
 }
 
