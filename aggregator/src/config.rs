@@ -160,7 +160,7 @@ pub enum ScrapeProtocol {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{file}: cannot be read: {source}")]
+    #[error("{file}: cannot be read: {source}; check the path and who may read it")]
     Read {
         /// The file as it was named.
         file: String,
@@ -168,7 +168,7 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// The file is larger than any configuration.
-    #[error("{file}: larger than {} MiB, the most that is read", MAX_FILE_BYTES >> 20)]
+    #[error("{file}: larger than {} MiB, the most that is read; is it a configuration?", MAX_FILE_BYTES >> 20)]
     TooLarge {
         /// The file as it was named.
         file: String,

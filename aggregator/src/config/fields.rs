@@ -120,8 +120,9 @@ impl<'n> Place<'n> {
         let items = match &self.node.value {
             Value::List(items) => items.as_slice(),
             Value::Null => &[],
-            Value::Text(_) => return self.expected(problems, "a list (one `- item` per line)"),
-            Value::Map(_) => return self.expected(problems, "a list"),
+            Value::Text(_) | Value::Map(_) => {
+                return self.expected(problems, "a list (one `- item` per line)");
+            }
         };
         let place = |(at, node): (usize, &'n Node)| Place {
             path: format!("{}[{at}]", self.path),
@@ -136,7 +137,9 @@ impl<'n> Place<'n> {
         let entries = match &self.node.value {
             Value::Map(entries) => entries.as_slice(),
             Value::Null => &[],
-            Value::Text(_) | Value::List(_) => return self.expected(problems, "a map"),
+            Value::Text(_) | Value::List(_) => {
+                return self.expected(problems, "a map (one `key: value` per line)");
+            }
         };
         let entry = |entry: &'n Entry| (entry.key.as_str(), self.child(entry));
         Some(entries.iter().map(entry).collect())
@@ -193,15 +196,15 @@ impl<'n> Fields<'n> {
             .unwrap_or(default)
     }
 
-    /// Refuses what is left: keys that Prometheus has and we do not, and keys that nobody has.
+    /// Refuses what is left: keys that Prometheus has and we do not, unless nothing is written there,
+    /// and keys that nobody has.
     pub(crate) fn finish(self, unsupported: &[&str], problems: &mut Problems) {
         for (key, place) in &self.entries {
-            let message = if unsupported.contains(key) || is_discovery(key) {
-                "not supported; remove it".to_owned()
-            } else {
-                unknown(key, &self.known)
-            };
-            place.problem(problems, message);
+            if !unsupported.contains(key) && !is_discovery(key) {
+                place.problem(problems, unknown(key, &self.known));
+            } else if place.node.value != Value::Null {
+                place.problem(problems, "not supported; remove it");
+            }
         }
     }
 }

@@ -203,10 +203,14 @@ fn address(text: &str) -> Result<String, String> {
             "put an IPv6 address in brackets in {text:?}: \"[::1]:9100\""
         ));
     }
-    if port.is_some_and(|port| port.parse::<u16>().is_err() || port == "0") {
+    if port.is_some_and(|port| !is_port(port)) {
         return Err(format!(
             "no port number in {text:?}; write host:port with a port from 1 to 65535"
         ));
     }
     Ok(text.to_owned())
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
 }

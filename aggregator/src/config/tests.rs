@@ -18,6 +18,7 @@ fn nothing_written_is_prometheus_defaults() {
         "",
         "# only a comment\n",
         "global:\nscrape_configs:\n",
+        "rule_files:\n  # - first_rules.yml\nalerting: ~\n",
         "\u{feff}global: {}\n",
     ] {
         let config = parse(text, "prometheus.yml").unwrap();
@@ -166,7 +167,7 @@ fn files_are_read_or_the_reason_is_told() {
     assert_eq!(
         load(&path).unwrap_err().to_string(),
         format!(
-            "{}: larger than 16 MiB, the most that is read",
+            "{}: larger than 16 MiB, the most that is read; is it a configuration?",
             path.display()
         )
     );

@@ -27,6 +27,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if text.is_empty() {
         return Err("an empty duration; write one like 15s or 1m30s".to_owned());
     }
+    if text.contains(char::is_whitespace) {
+        let together: String = text.split_whitespace().collect();
+        return Err(format!("a space in {text:?}; write {together}"));
+    }
     let mut rest = text;
     let mut next_unit = 0;
     let mut total = 0u64;
@@ -44,6 +48,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         let (unit, after) = after.split_at(letters);
         if unit.is_empty() {
             return Err(format!("no unit in {text:?}; write {text}s for seconds"));
+        }
+        if unit.starts_with(['.', ',']) {
+            return Err(format!(
+                "a fraction in {text:?}; write whole numbers like 1m30s or 500ms"
+            ));
         }
         let Some(at) = UNITS.iter().position(|(name, _)| *name == unit) else {
             return Err(format!(
@@ -160,12 +169,9 @@ mod tests {
             ),
             (
                 "1.5h",
-                Err("unknown unit in \"1.5h\"; use ms, s, m, h, d, w or y"),
+                Err("a fraction in \"1.5h\"; write whole numbers like 1m30s or 500ms"),
             ),
-            (
-                "15 s",
-                Err("unknown unit in \"15 s\"; use ms, s, m, h, d, w or y"),
-            ),
+            ("1m 30s", Err("a space in \"1m 30s\"; write 1m30s")),
             (
                 "-5s",
                 Err("no number in \"-5s\"; write a duration like 15s or 1m30s"),

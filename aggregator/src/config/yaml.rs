@@ -9,7 +9,8 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 /// Levels of lists and maps inside each other.
 const MAX_DEPTH: usize = 64;
-/// Nodes in the whole document, with every alias expanded; long texts count for several.
+/// Nodes in the whole document, with every alias expanded and what anchors keep for them; long
+/// texts count for several.
 const MAX_NODES: usize = 1_000_000;
 /// Bytes of text that count as one node.
 const NODE_BYTES: usize = 64;
@@ -67,7 +68,10 @@ pub(crate) fn parse(text: &str) -> Result<Node, Unreadable> {
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| Unreadable {
             line: error.marker().line(),
-            reason: format!("not valid YAML: {}", error.info()),
+            reason: format!(
+                "not valid YAML: {}; check the indentation, quotes and brackets",
+                error.info()
+            ),
         })?;
         if matches!(event, Event::DocumentStart(_)) {
             documents += 1;
@@ -135,7 +139,8 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 let value = scalar(&text, style, tag.as_deref(), span)?;
                 let nodes = 1 + text.len() / NODE_BYTES;
-                self.count(nodes, span)?;
+                let kept = if anchor == 0 { 0 } else { nodes };
+                self.count(nodes + kept, span)?;
                 self.finished(Node { line, value }, anchor, 0, nodes)
             }
             Event::SequenceStart(anchor, tag) => {
@@ -152,7 +157,7 @@ impl Builder {
                 };
                 self.open(map, anchor, span)
             }
-            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            Event::SequenceEnd | Event::MappingEnd => self.close(span),
             Event::Alias(id) => {
                 let Some(anchored) = self.anchors.get(&id) else {
                     return Err(at(span, "an alias inside of what it repeats"));
@@ -176,7 +181,9 @@ impl Builder {
     fn count(&mut self, nodes: usize, span: Span) -> Result<(), Unreadable> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > MAX_NODES {
-            let reason = format!("more than {MAX_NODES} values, with aliases expanded");
+            let reason = format!(
+                "more than {MAX_NODES} values, with aliases expanded; use fewer anchors and aliases"
+            );
             return Err(at(span, reason));
         }
         Ok(())
@@ -197,10 +204,13 @@ impl Builder {
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Unreadable> {
+    fn close(&mut self, span: Span) -> Result<(), Unreadable> {
         let Some(frame) = self.stack.pop() else {
             return Ok(());
         };
+        if frame.anchor != 0 {
+            self.count(frame.nodes, span)?;
+        }
         let value = match frame.open {
             Open::List(items) => Value::List(items),
             Open::Map {
@@ -270,7 +280,7 @@ fn new_key(node: Node, seen: &mut HashMap<String, usize>) -> Result<(usize, Stri
     let refused = |reason| Err(Unreadable { line, reason });
     let Value::Text(key) = node.value else {
         return refused(format!(
-            "a key must be a text, this is {}",
+            "a key must be a text, this is {}; put quotes around what is meant as one text",
             node.value.kind()
         ));
     };
@@ -404,7 +414,10 @@ mod tests {
                 "a: &x [1, *x]\n",
                 "line 1: an alias inside of what it repeats",
             ),
-            ("[1]: 2\n", "line 1: a key must be a text, this is a list"),
+            (
+                "[1]: 2\n",
+                "line 1: a key must be a text, this is a list; put quotes around what is meant as one text",
+            ),
             (
                 "a:\n  <<: 5\n",
                 "line 2: `<<` merges maps, this is a single value",
@@ -449,7 +462,23 @@ mod tests {
         });
         assert_eq!(
             parse(&bomb).unwrap_err().reason,
-            "more than 1000000 values, with aliases expanded"
+            "more than 1000000 values, with aliases expanded; use fewer anchors and aliases"
+        );
+    }
+
+    #[test]
+    fn anchors_around_anchors_do_not_pile_up_copies() {
+        let items = "x,".repeat(100_000);
+        let nested = |depth: usize| {
+            let anchors: String = (0..depth).map(|at| format!("[&a{at} ")).collect();
+            format!("{anchors}[{items}]{}", "]".repeat(depth))
+        };
+        assert!(parse(&nested(5)).is_ok());
+        let error = parse(&nested(50)).unwrap_err();
+        assert!(
+            error.reason.starts_with("more than 1000000 values"),
+            "{}",
+            error.reason
         );
     }
 
