@@ -297,7 +297,7 @@ fn check_manifests(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     // The root manifest and this package see everything; fuzz targets stand outside the workspace.
     let unruled = |path: &str| {
-        ["Cargo.toml", "tests/Cargo.toml"].contains(&path) || path.starts_with("fuzz/")
+        ["Cargo.toml", "tests/Cargo.toml"].contains(&path) || path.starts_with("tests/fuzz/")
     };
     for manifest in tree.manifests().filter(|f| !unruled(&f.path)) {
         let Some((_, allowed)) = MANIFESTS.iter().find(|(path, _)| *path == manifest.path) else {

@@ -23,17 +23,13 @@ const TOP_LEVEL: [&str; 15] = [
     "tests",
 ];
 
-/// Allowed, not demanded.
-const OPTIONAL: [&str; 1] = ["fuzz"];
-
 fn check(tree: &Tree) -> Vec<Finding> {
     let present: BTreeSet<&str> = tree
         .files
         .iter()
         .filter_map(|f| f.path.split('/').next())
         .collect();
-    let is_known =
-        |name: &str| TOP_LEVEL.contains(&name) || OPTIONAL.contains(&name) || name.starts_with('.');
+    let is_known = |name: &str| TOP_LEVEL.contains(&name) || name.starts_with('.');
     let unknown = present.iter().filter(|name| !is_known(name)).map(|name| {
         Finding::new(
             name,
@@ -71,7 +67,7 @@ mod tests {
         files.extend(there.map(|name| (*name, "")));
         assert_places(
             &check(&Tree::sample(&files)),
-            &["notes.md:1", "README.md:1"],
+            &["fuzz:1", "notes.md:1", "README.md:1"],
         );
     }
 }
