@@ -394,6 +394,11 @@ mod tests {
                 "unknown flag --no-log.level, did you mean --log.level?; see --help",
             ),
             (
+                &["--collector.memninfo"],
+                &[],
+                "unknown flag --collector.memninfo, did you mean --collector.meminfo?; see --help",
+            ),
+            (
                 &["--collector.cpu=perhaps"],
                 &[],
                 "--collector.cpu: \"perhaps\" is neither true nor false",

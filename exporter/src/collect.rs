@@ -4,13 +4,17 @@
 //!
 //! A collector exposes what it can read. It fails only if it has nothing to say at all.
 
+mod arp;
+mod bonding;
 mod conntrack;
 mod cpu;
 mod cpufreq;
 mod diskstats;
+mod entropy;
 mod filefd;
 mod filesystem;
 mod hwmon;
+mod kernel_hung;
 mod loadavg;
 mod mdadm;
 mod meminfo;
@@ -30,6 +34,7 @@ mod system;
 mod thermal_zone;
 mod time;
 mod timex;
+mod udp_queues;
 mod uname;
 mod vmstat;
 
@@ -119,13 +124,17 @@ impl Entry {
 
 /// Every collector there is.
 pub(crate) const ALL: &[Entry] = &[
+    Entry::linux("arp", || Box::new(arp::collect)),
+    Entry::linux("bonding", || Box::new(bonding::collect)),
     Entry::linux("conntrack", || Box::new(conntrack::collect)),
     Entry::linux("cpu", || Box::<cpu::Cpu>::default()),
     Entry::linux("cpufreq", || Box::new(cpufreq::collect)),
     Entry::linux("diskstats", || Box::new(diskstats::collect)),
+    Entry::linux("entropy", || Box::new(entropy::collect)),
     Entry::linux("filefd", || Box::new(filefd::collect)),
     Entry::on("filesystem", || Box::new(filesystem::collect)),
     Entry::linux("hwmon", || Box::new(hwmon::collect)),
+    Entry::linux("kernel_hung", || Box::new(kernel_hung::collect)),
     Entry::on("loadavg", || Box::new(loadavg::collect)),
     Entry::linux("mdadm", || Box::new(mdadm::collect)),
     Entry::linux("meminfo", || Box::new(meminfo::collect)),
@@ -145,6 +154,7 @@ pub(crate) const ALL: &[Entry] = &[
     Entry::linux("thermal_zone", || Box::new(thermal_zone::collect)),
     Entry::on("time", || Box::new(time::collect)),
     Entry::linux("timex", || Box::new(timex::collect)),
+    Entry::linux("udp_queues", || Box::new(udp_queues::collect)),
     Entry::on("uname", || Box::new(uname::collect)),
     Entry::linux("vmstat", || Box::new(vmstat::collect)),
 ];

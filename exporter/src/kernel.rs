@@ -2,6 +2,7 @@
 //! values. A line that makes no sense is left out; the rest of the file counts. The shapes are
 //! those of the kernel's `Documentation/filesystems/proc.rst` unless a module says otherwise.
 
+pub(crate) mod arp;
 pub(crate) mod conntrack;
 pub(crate) mod cpuinfo;
 pub(crate) mod diskstats;
@@ -20,3 +21,4 @@ pub(crate) mod sockstat;
 pub(crate) mod softnet;
 pub(crate) mod stat;
 pub(crate) mod udev;
+pub(crate) mod udp;

@@ -215,19 +215,23 @@ pub(super) fn help() -> String {
     text
 }
 
-/// The flag whose name is nearest to a mistyped one, if any is near.
+/// The flag whose name is nearest to a mistyped one, if any is near: at most a quarter wrong.
 pub(super) fn nearest(name: &str) -> Option<String> {
-    let collectors = collect::ALL
-        .iter()
-        .map(|entry| format!("collector.{}", entry.name));
-    let known = FLAGS
-        .iter()
-        .map(|flag| flag.name.to_owned())
-        .chain(collectors);
-    let (distance, best) = known
-        .map(|known| (edit_distance(&known, name), known))
-        .min_by_key(|(distance, _)| *distance)?;
-    (distance <= 3 && distance < name.len()).then(|| format!("--{best}"))
+    // The part that all collectors share says nothing about which one was meant.
+    let (start, end, known): (_, _, Vec<&str>) = match name.split_once("collector.") {
+        Some((_, end)) => {
+            let names = collect::ALL.iter().map(|entry| entry.name);
+            (
+                "collector.",
+                end,
+                names.chain(["disable-defaults"]).collect(),
+            )
+        }
+        None => ("", name, FLAGS.iter().map(|flag| flag.name).collect()),
+    };
+    let distances = known.iter().map(|known| (edit_distance(known, end), known));
+    let (distance, best) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance * 4 <= end.len()).then(|| format!("--{start}{best}"))
 }
 
 /// Levenshtein's distance, one row at a time.
