@@ -83,8 +83,7 @@ impl Cache {
     pub(super) fn begin(&mut self) {
         self.scrape += 1;
         if self.texts.len() > 2 * self.kept + SPARE_TEXTS {
-            self.texts.clear();
-            self.retain(|series| series.is_live);
+            self.keep_live();
         }
     }
 
@@ -180,6 +179,12 @@ impl Cache {
     /// What texts mean has changed. Series stay live until a scrape does not show them.
     pub(super) fn forget_texts(&mut self) {
         self.texts.clear();
+    }
+
+    /// A scrape broke off anywhere: what is left is what readers take for alive.
+    pub(super) fn keep_live(&mut self) {
+        self.texts.clear();
+        self.retain(|series| series.is_live);
     }
 
     /// The store knows the ids no more.

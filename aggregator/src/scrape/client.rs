@@ -61,7 +61,8 @@ impl Client {
         let http = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .default_headers(headers)
-            .gzip(job.enable_compression)
+            // Also where it is not asked for: some compress all the same.
+            .gzip(true)
             .redirect(redirects)
             .referer(false)
             .no_proxy()

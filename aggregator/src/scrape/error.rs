@@ -1,5 +1,6 @@
 //! Why a scrape failed, in words for the list of targets.
 
+use std::any::Any;
 use std::error::Error;
 use std::io;
 use std::time::Duration;
@@ -9,6 +10,9 @@ use system_stats_model::append::AppendError;
 use system_stats_model::exposition::ExpositionError;
 
 use crate::config::format_duration;
+
+/// Characters of a panic's message that are shown.
+const MAX_DEFECT_CHARS: usize = 200;
 
 /// Why a scrape failed. Nothing in it repeats a URL: those may hold credentials.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +45,8 @@ pub(super) enum ScrapeError {
     LabelValue { series: String, limit: u64 },
     #[error(transparent)]
     Append(#[from] AppendError),
+    #[error("the aggregator failed at this answer: {0}; this is a defect, please report it")]
+    Defect(String),
 }
 
 impl ScrapeError {
@@ -56,7 +62,19 @@ impl ScrapeError {
             Self::Samples(_) => "sample_limit",
             Self::Labels { .. } | Self::LabelName { .. } | Self::LabelValue { .. } => "label_limit",
             Self::Append(_) => "storage",
+            Self::Defect(_) => "defect",
         }
+    }
+
+    /// What a panic was about.
+    pub(super) fn from_panic(panic: &(dyn Any + Send)) -> Self {
+        let message = match (panic.downcast_ref::<String>(), panic.downcast_ref()) {
+            (Some(message), _) => message.as_str(),
+            (None, Some(message)) => *message,
+            (None, None) => "no reason given",
+        };
+        let first_line = message.lines().next().unwrap_or_default();
+        Self::Defect(first_line.chars().take(MAX_DEFECT_CHARS).collect())
     }
 
     /// What an HTTP client's error means to somebody who looks at a list of targets.

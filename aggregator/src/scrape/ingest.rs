@@ -1,5 +1,6 @@
 //! One scrape, from the answer to what is stored.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use system_stats_model::append::{
@@ -64,8 +65,29 @@ impl Memory {
         self.ids = None;
     }
 
-    /// Stores what an answer holds, or that there was none, as one batch.
+    /// Stores what an answer holds, or that there was none, as one batch. A panic while doing so is
+    /// a failed scrape like others: the loop of the target has to go on.
     pub(super) fn ingest(
+        &mut self,
+        shared: &Shared,
+        answer: Result<Answer, ScrapeError>,
+        when: When,
+    ) -> Scraped {
+        let mut caught = |answer| {
+            catch_unwind(AssertUnwindSafe(|| self.take(shared, answer, when))).map_err(|panic| {
+                self.cache.keep_live();
+                ScrapeError::from_panic(&*panic)
+            })
+        };
+        let result = caught(answer).or_else(|defect| caught(Err(defect)));
+        result.unwrap_or_else(|defect| Scraped {
+            counts: Counts::default(),
+            duration: when.started.elapsed(),
+            error: Some(defect),
+        })
+    }
+
+    fn take(
         &mut self,
         shared: &Shared,
         answer: Result<Answer, ScrapeError>,

@@ -51,6 +51,8 @@ pub(super) struct Reading<'a> {
     cache: &'a mut Cache,
     pub(super) counts: Counts,
     pub(super) rows: Vec<Row>,
+    /// Whether there were more series than the job allows.
+    is_over: bool,
 }
 
 impl<'a> Reading<'a> {
@@ -66,6 +68,7 @@ impl<'a> Reading<'a> {
             cache,
             counts: Counts::default(),
             rows: Vec::new(),
+            is_over: false,
         }
     }
 
@@ -79,9 +82,8 @@ impl<'a> Reading<'a> {
                 self.sample(&parser, &series, &mut pairs)?;
             }
         }
-        let limit = self.rules.job.limits.sample_limit;
-        if limit > 0 && self.counts.kept > limit {
-            return Err(ScrapeError::Samples(limit));
+        if self.is_over {
+            return Err(ScrapeError::Samples(self.rules.job.limits.sample_limit));
         }
         let at = self.rules.at;
         self.rows
@@ -97,8 +99,7 @@ impl<'a> Reading<'a> {
     ) -> Result<(), ScrapeError> {
         self.counts.scraped += 1;
         self.counts.kept += 1;
-        let limit = self.rules.job.limits.sample_limit;
-        if limit > 0 && self.counts.kept > limit {
+        if self.is_over {
             // The scrape has failed; what follows is only counted.
             return Ok(());
         }
@@ -114,6 +115,8 @@ impl<'a> Reading<'a> {
             self.counts.repeated += 1;
             return Ok(());
         };
+        let limit = self.rules.job.limits.sample_limit;
+        self.is_over = limit > 0 && self.counts.kept - self.counts.repeated > limit;
         let timestamp = own_time.unwrap_or(self.rules.at);
         if !(0..=self.rules.now.saturating_add(MAX_AHEAD)).contains(&timestamp) {
             self.counts.out_of_bounds += 1;

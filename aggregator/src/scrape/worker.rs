@@ -1,9 +1,10 @@
 //! The loop of one target.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use system_stats_model::append::Appender;
 use system_stats_model::sample::Millis;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client::{Client, body_limit};
+use super::error::ScrapeError;
 use super::ingest::{Memory, Scraped, When};
 use super::metrics::ScrapeMetrics;
 use super::schedule::Schedule;
@@ -79,7 +81,7 @@ impl Worker {
         memory.cache.forget_texts();
         let mut last = None;
         let mut due = Due::default();
-        let system_fetch = Arc::new(AtomicBool::new(false));
+        let system_fetch = Arc::new(Mutex::new(()));
         loop {
             let now = self.shared.clock.now();
             let scheduled = self.schedule.next(last, now);
@@ -119,7 +121,7 @@ impl Worker {
     }
 
     /// Fetches and stores. Gives the memory back without a result when the end begins while the
-    /// answer is awaited, and not even that when reading the answer broke off.
+    /// answer is awaited, and not even that when the runtime is gone.
     async fn scrape(
         &self,
         mut memory: OwnedMutexGuard<Memory>,
@@ -129,10 +131,14 @@ impl Worker {
         let started = Instant::now();
         let limit = body_limit(&shared.job.limits);
         let (url, timeout) = (&shared.target.url, shared.target.timeout);
+        let fetch = shared
+            .client
+            .metrics(url, timeout, limit, memory.body_bytes);
         let answer = tokio::select! {
             biased;
             () = self.ending.begun() => return Err(Some(memory)),
-            answer = shared.client.metrics(url, timeout, limit, memory.body_bytes) => answer,
+            fetched = AssertUnwindSafe(fetch).catch_unwind() => fetched
+                .unwrap_or_else(|panic| Err(ScrapeError::from_panic(&*panic))),
         };
         let when = When { at, started };
         if answer
@@ -155,21 +161,17 @@ impl Worker {
     }
 
     /// One fetch at a time; a slow one must not hold up the next scrape.
-    fn fetch_system(&self, is_running: &Arc<AtomicBool>) {
-        if is_running.swap(true, Ordering::AcqRel) {
+    fn fetch_system(&self, turn: &Arc<Mutex<()>>) {
+        let Ok(turn) = Arc::clone(turn).try_lock_owned() else {
             return;
-        }
-        let (shared, ending, is_running) = (
-            Arc::clone(&self.shared),
-            self.ending.clone(),
-            Arc::clone(is_running),
-        );
+        };
+        let (shared, ending) = (Arc::clone(&self.shared), self.ending.clone());
         self.tasks.spawn(async move {
+            let _turn = turn;
             tokio::select! {
                 () = ending.begun() => {}
                 () = system::fetch(&shared) => {}
             }
-            is_running.store(false, Ordering::Release);
         });
     }
 

@@ -36,6 +36,9 @@ async fn good_answers_plain_and_compressed() {
     assert_eq!(answer.content_type.as_deref(), Some(TEXT));
     let answer = reply(gzipped(b"a 1\n"), "").await.unwrap();
     assert_eq!(answer.body, b"a 1\n");
+    // Some compress whatever they are asked for.
+    let answer = reply(gzipped(b"a 1\n"), "enable_compression: false").await;
+    assert_eq!(answer.unwrap().body, b"a 1\n");
 }
 
 #[tokio::test]

@@ -38,6 +38,14 @@ async fn samples_beyond_the_limit_are_counted_all_the_same() {
 }
 
 #[tokio::test]
+async fn of_a_repeated_series_only_the_first_counts_for_the_limit() {
+    let mut fixture = Fixture::new("sample_limit: 2").await;
+    assert!(fixture.scrape(0, "a 1\na 2\na 3\nb 1\n").error.is_none());
+    assert_eq!(fixture.stored().await, "a: 0=1\nb: 0=1\n");
+    assert!(fixture.scrape(15, "a 1\na 2\nb 1\nc 1\n").error.is_some());
+}
+
+#[tokio::test]
 async fn labels() {
     // The name, job and instance are three.
     check(

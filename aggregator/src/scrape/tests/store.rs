@@ -11,7 +11,8 @@ use system_stats_storage::Storage;
 
 use super::fixture::{Fixture, storage};
 
-/// The real store, which refuses the next batches with these errors.
+/// The real store, which refuses the next batches with these errors, and has a defect: it panics
+/// when it is asked for a series that is called `defect`.
 struct Refusing {
     storage: Arc<Storage>,
     errors: Mutex<Vec<AppendError>>,
@@ -23,6 +24,7 @@ impl Appender for Refusing {
     }
 
     fn series(&self, target: TargetId, labels: &Labels) -> Result<SeriesId, AppendError> {
+        assert_ne!(labels.metric_name(), "defect", "no such series");
         Appender::series(&*self.storage, target, labels)
     }
 
@@ -125,4 +127,23 @@ async fn a_target_with_too_many_series_is_down() {
     );
     assert_eq!(fixture.report("up").await, "0=1 15=0");
     assert_eq!(fixture.stored().await, "a: 0=1 15=end\nb: 0=1 15=end\n");
+}
+
+#[tokio::test]
+async fn a_defect_of_ours_is_a_failed_scrape_and_no_more() {
+    let (mut fixture, _) = fixture().await;
+    fixture.scrape(0, "a 1\nb 1\n");
+    let error = fixture.scrape(15, "a 2\nc 2\ndefect 2\n").error.unwrap();
+    let message = error.to_string();
+    assert!(
+        message.starts_with("the aggregator failed at this answer: ")
+            && message.contains("no such series"),
+        "{message}"
+    );
+    fixture.scrape(30, "a 3\nc 3\n");
+    assert_eq!(
+        fixture.stored().await,
+        "a: 0=1 15=end 30=3\nb: 0=1 15=end\nc: 30=3\n"
+    );
+    assert_eq!(fixture.report("up").await, "0=1 15=0 30=1");
 }
