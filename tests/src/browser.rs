@@ -28,7 +28,10 @@ impl Browser {
     pub fn start() -> Browser {
         let profile = Folder::new();
         let mut command = CHROMEDRIVER.command();
-        command.arg("--port=0").env("HOME", profile.path());
+        command
+            .arg("--port=0")
+            .env("HOME", profile.path())
+            .env("TMPDIR", profile.path());
         let mut driver = Process::start("chromedriver", &mut command);
         let port: u16 = driver.wait_for("its port", |line| {
             line.strip_prefix("ChromeDriver was started successfully on port ")?
