@@ -3,6 +3,7 @@
 //! Flags win over the environment.
 
 mod flags;
+mod health;
 mod listen;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::collect;
 use crate::config::Config;
 use crate::telemetry::LogFormat;
 use flags::{FLAGS, Flag};
+pub use health::{Unhealthy, healthcheck};
 pub use listen::ListenAddress;
 
 /// What the command line asks for.
@@ -22,6 +24,8 @@ pub use listen::ListenAddress;
 pub enum Command {
     /// Run the exporter.
     Serve(Box<Options>),
+    /// Ask the exporter that listens there whether it is healthy.
+    Healthcheck(ListenAddress),
     /// Print this and leave (`--help`, `--version`).
     Print(String),
 }
@@ -84,7 +88,8 @@ pub fn parse(
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Command, UsageError> {
     let mut given = Given::default();
-    let mut args = args.into_iter();
+    let mut args = args.into_iter().peekable();
+    let is_healthcheck = args.next_if(|first| first == "healthcheck").is_some();
     while let Some(arg) = args.next() {
         let arg = text(arg, "an argument")?;
         let Some(body) = arg.strip_prefix("--") else {
@@ -124,7 +129,12 @@ pub fn parse(
         };
         given.add(&target, format!("--{name}"), value);
     }
-    options(given, env).map(|options| Command::Serve(Box::new(options)))
+    let mut options = options(given, env)?;
+    Ok(if is_healthcheck {
+        Command::Healthcheck(options.listen.swap_remove(0))
+    } else {
+        Command::Serve(Box::new(options))
+    })
 }
 
 fn options(
@@ -287,6 +297,7 @@ mod tests {
         };
         match parse(args.iter().map(OsString::from), &lookup) {
             Ok(Command::Serve(options)) => Ok(*options),
+            Ok(Command::Healthcheck(address)) => Err(format!("healthcheck of {address}")),
             Ok(Command::Print(text)) => Err(text),
             Err(error) => Err(error.to_string()),
         }
@@ -310,6 +321,19 @@ mod tests {
         assert_eq!(listen(&[], &twin), [":1", ":2"]);
         let flags = ["--web.listen-address", ":7", "--web.listen-address=[::1]:8"];
         assert_eq!(listen(&flags, &twin), [":7", "[::1]:8"]);
+    }
+
+    #[test]
+    fn health_is_asked_where_the_exporter_listens() {
+        let env = [("SYSTEM_STATS_PORT", "6001")];
+        let asked = |args: &[&str]| run(args, &env).unwrap_err();
+        assert_eq!(asked(&["healthcheck"]), "healthcheck of 0.0.0.0:6001");
+        let two = [
+            "healthcheck",
+            "--web.listen-address=:1",
+            "--web.listen-address=:2",
+        ];
+        assert_eq!(asked(&two), "healthcheck of :1");
     }
 
     #[test]

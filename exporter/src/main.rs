@@ -24,6 +24,10 @@ fn main() -> ExitCode {
             let _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
+        Ok(Command::Healthcheck(address)) => match cli::healthcheck(&address) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error.to_string(), ExitCode::FAILURE),
+        },
         Ok(Command::Serve(options)) => match run(*options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&format!("{error:#}"), ExitCode::FAILURE),

@@ -245,7 +245,7 @@ mod tests {
     use crate::fixture::Fixture;
 
     const QUICK: Deadlines = Deadlines {
-        step: Duration::from_millis(100),
+        step: Duration::from_millis(500),
         task: Duration::from_secs(20),
     };
 
@@ -336,7 +336,7 @@ mod tests {
             ..QUICK
         };
         let runner = runner(&fixture, patient);
-        let text = scrape(&runner, Some(Duration::from_millis(200))).await;
+        let text = scrape(&runner, Some(Duration::from_secs(1))).await;
         assert_eq!(success(&text, "cpu"), Some(true));
         assert_eq!(success(&text, "loadavg"), Some(false));
         assert_eq!(success(&text, "vmstat"), Some(false));

@@ -183,7 +183,7 @@ fn directory(value: &str) -> Result<PathBuf, String> {
 /// What `--help` prints.
 pub(super) fn help() -> String {
     let mut text = String::from(
-        "Usage: system-stats-exporter [FLAG]...\n\n\
+        "Usage: system-stats-exporter [healthcheck] [FLAG]...\n\n\
          Tells the truth about this host: /metrics for Prometheus, /system as JSON, /health.\n\n\
          Flags (each with the environment variable that stands for it):\n",
     );
@@ -212,6 +212,10 @@ pub(super) fn help() -> String {
         let _ = writeln!(text, "      {title}: {}", names.join(" "));
     }
     text.push_str("  --version\n  --help\n");
+    text.push_str(
+        "\nhealthcheck asks the exporter that was started with the same flags whether it is\n\
+         healthy, and exits with 1 if it does not say so.\n",
+    );
     text
 }
 

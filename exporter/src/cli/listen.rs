@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 
 use tokio::net::TcpListener;
@@ -39,6 +39,26 @@ impl ListenAddress {
             }
             bound => bound,
         }
+    }
+
+    /// The addresses by which this machine reaches what listens here.
+    pub(super) fn reachable(&self) -> std::io::Result<Vec<SocketAddr>> {
+        if self.host.is_empty() {
+            return Ok(vec![
+                SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),
+                SocketAddr::from((Ipv6Addr::LOCALHOST, self.port)),
+            ]);
+        }
+        let mut addresses: Vec<_> = (self.host.as_str(), self.port).to_socket_addrs()?.collect();
+        for address in &mut addresses {
+            if address.ip().is_unspecified() {
+                address.set_ip(match address {
+                    SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                    SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+                });
+            }
+        }
+        Ok(addresses)
     }
 }
 
@@ -99,6 +119,19 @@ mod tests {
         for bad in ["", "5001", "::1:80", "host:port", "host:99999"] {
             assert!(bad.parse::<ListenAddress>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn every_address_is_reached_on_this_machine() {
+        let reached = |text: &str| {
+            let address: ListenAddress = text.parse().unwrap();
+            let reached = address.reachable().unwrap();
+            reached.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(reached(":5001"), ["127.0.0.1:5001", "[::1]:5001"]);
+        assert_eq!(reached("0.0.0.0:5001"), ["127.0.0.1:5001"]);
+        assert_eq!(reached("[::]:5001"), ["[::1]:5001"]);
+        assert_eq!(reached("192.0.2.1:80"), ["192.0.2.1:80"]);
     }
 
     proptest! {
