@@ -60,6 +60,11 @@ impl Memory {
         Ok(*self.ids.insert(Ids { target, report }))
     }
 
+    /// Whether there may be series to end.
+    pub(super) fn has_stored(&self) -> bool {
+        self.ids.is_some()
+    }
+
     fn forget(&mut self) {
         self.cache.forget();
         self.ids = None;

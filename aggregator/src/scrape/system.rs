@@ -88,3 +88,20 @@ async fn fetch_and_keep(shared: &Shared, url: &Url) -> Result<(), FetchError> {
         .put_system(instance, updated, answer.body.into())?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_document_is_due_once_a_minute() {
+        let mut due = Due::default();
+        assert!(due.take());
+        assert!(!due.take());
+        tokio::time::advance(EVERY - Duration::from_millis(1)).await;
+        assert!(!due.take());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(due.take());
+        assert!(!due.take());
+    }
+}

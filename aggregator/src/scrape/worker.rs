@@ -74,7 +74,8 @@ impl Worker {
     pub(super) async fn run(self) {
         let mut memory = tokio::select! {
             biased;
-            () = self.ending.begun() => return,
+            () = self.ending.shutdown.cancelled() => return,
+            () = self.ending.replaced.cancelled() => return,
             memory = Arc::clone(&self.memory).lock_owned() => memory,
         };
         // Under another configuration the same text may be another series.
@@ -115,7 +116,7 @@ impl Worker {
             }
             self.shared.state.note(&self.shared, at, &scraped);
         }
-        if self.ending.removed.is_cancelled() && last.is_some() {
+        if self.ending.removed.is_cancelled() && memory.has_stored() {
             self.end(&mut memory, last).await;
         }
     }

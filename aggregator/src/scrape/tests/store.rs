@@ -3,19 +3,37 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use bytes::Bytes;
 use system_stats_model::append::{
     AppendError, Appender, Batch, Outcome, SeriesId, TargetId, Ticket, Urgency,
 };
 use system_stats_model::labels::Labels;
+use system_stats_model::sample::Millis;
 use system_stats_storage::Storage;
 
 use super::fixture::{Fixture, storage};
+use crate::scrape::SystemSink;
 
 /// The real store, which refuses the next batches with these errors, and has a defect: it panics
 /// when it is asked for a series that is called `defect`.
-struct Refusing {
+pub(super) struct Refusing {
     storage: Arc<Storage>,
     errors: Mutex<Vec<AppendError>>,
+}
+
+impl Refusing {
+    pub(super) fn new(storage: &Arc<Storage>) -> Self {
+        Self {
+            storage: Arc::clone(storage),
+            errors: Mutex::default(),
+        }
+    }
+}
+
+impl SystemSink for Refusing {
+    fn put_system(&self, instance: &str, updated: Millis, body: Bytes) -> Result<(), AppendError> {
+        self.storage.put_system(instance, updated, body)
+    }
 }
 
 impl Appender for Refusing {
@@ -38,10 +56,7 @@ impl Appender for Refusing {
 
 async fn fixture() -> (Fixture, Arc<Refusing>) {
     let storage = storage().await;
-    let refusing = Arc::new(Refusing {
-        storage: Arc::clone(&storage),
-        errors: Mutex::default(),
-    });
+    let refusing = Arc::new(Refusing::new(&storage));
     let appender = Arc::<Refusing>::clone(&refusing);
     (Fixture::with(storage, appender, ""), refusing)
 }
