@@ -141,9 +141,14 @@ impl fmt::Display for Matcher {
 }
 
 fn anchored(pattern: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(&format!("^(?s:{pattern})$"))
-        .size_limit(REGEX_SIZE_LIMIT)
-        .build()
+    let compile = |pattern: &str| {
+        RegexBuilder::new(pattern)
+            .size_limit(REGEX_SIZE_LIMIT)
+            .build()
+    };
+    // By itself first: `a)|(b` is an expression only inside of the group.
+    compile(pattern)?;
+    compile(&format!("^(?s:{pattern})$"))
 }
 
 #[cfg(test)]
@@ -182,6 +187,14 @@ mod tests {
                 .to_string()
                 .starts_with("invalid regular expression \"a(\" for label \"job\"")
         );
+    }
+
+    #[test]
+    fn an_expression_cannot_leave_its_anchors() {
+        for pattern in ["a)|(b", "a)(?:b", ")|("] {
+            let error = Matcher::new("l", MatchOp::Regex, pattern).unwrap_err();
+            assert!(error.reason.contains("unopened group"), "{error}");
+        }
     }
 
     #[test]
