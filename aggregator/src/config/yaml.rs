@@ -470,8 +470,8 @@ mod tests {
     fn anchors_around_anchors_do_not_pile_up_copies() {
         let items = "x,".repeat(100_000);
         let nested = |depth: usize| {
-            let anchors: String = (0..depth).map(|at| format!("[&a{at} ")).collect();
-            format!("{anchors}[{items}]{}", "]".repeat(depth))
+            let list = format!("[{items}]");
+            (0..depth).fold(list, |inside, at| format!("[&a{at} {inside}]"))
         };
         assert!(parse(&nested(5)).is_ok());
         let error = parse(&nested(50)).unwrap_err();

@@ -98,9 +98,9 @@ mod tests {
         let mut due = Due::default();
         assert!(due.take());
         assert!(!due.take());
-        tokio::time::advance(EVERY - Duration::from_millis(1)).await;
+        tokio::time::advance(EVERY / 2).await;
         assert!(!due.take());
-        tokio::time::advance(Duration::from_millis(1)).await;
+        tokio::time::advance(EVERY / 2).await;
         assert!(due.take());
         assert!(!due.take());
     }
