@@ -10,12 +10,15 @@ use system_stats_model::labels::{Labels, LabelsBuilder};
 use system_stats_model::sample::Millis;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::open::{NEXT_SERIES, NEXT_TARGET};
 use super::{Catalog, Inner, Target};
 use crate::head::{Appended, Policy, finish};
 use crate::queue::Pending;
 use crate::store::{SeriesRow, TargetRow};
 use crate::sync::{read, write};
+
+/// Metadata: the ids to give out next.
+pub(super) const NEXT_TARGET: &str = "next_target";
+pub(super) const NEXT_SERIES: &str = "next_series";
 
 impl Inner {
     pub(super) fn target(&self, labels: &Labels) -> Result<TargetId, AppendError> {

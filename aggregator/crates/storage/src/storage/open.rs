@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::append::join;
+use super::append::{NEXT_SERIES, NEXT_TARGET, join};
 use super::objects::Objects;
 use super::{Catalog, Inner, OpenError, Storage, Target};
 use crate::committer::Committer;
@@ -19,9 +19,7 @@ use crate::options::Options;
 use crate::queue::{Queue, Segment, Segments};
 use crate::store::{JournalRow, SeriesRow, Store, TargetRow};
 
-/// Metadata: the ids to give out next, and what retention has passed.
-pub(super) const NEXT_TARGET: &str = "next_target";
-pub(super) const NEXT_SERIES: &str = "next_series";
+/// Metadata: what retention has passed.
 pub(super) const HORIZON: &str = "horizon";
 
 /// Rows of names, and of the journal, that are read at once.
