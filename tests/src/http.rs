@@ -109,6 +109,7 @@ fn read_answer(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let length = match stream.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) if bytes.is_empty() => return Err(error),
             Ok(0) | Err(_) => return Ok(bytes),
             Ok(length) => length,

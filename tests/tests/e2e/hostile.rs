@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -90,7 +90,7 @@ fn outlast(stream: &TcpStream, state: &State) {
         let mut byte = [0];
         let is_open = match stream.peek(&mut byte) {
             Ok(read) => read > 0,
-            Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+            Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
         };
         if !is_open {
             return;
