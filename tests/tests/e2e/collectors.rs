@@ -1,4 +1,4 @@
-//! Choosing what the exporter exposes, by flag and by request.
+//! Choosing by flags what the exporter exposes, and where.
 
 use std::process::Command;
 
@@ -46,28 +46,6 @@ fn flags_choose_collectors() {
     );
     let only = Exporter::start(&["--collector.disable-defaults", "--collector.loadavg"]);
     assert_eq!(collectors(&only, "/metrics"), ["loadavg"]);
-}
-
-#[test]
-fn requests_choose_collectors() {
-    let exporter = Exporter::start(&[]);
-    let chosen = "/metrics?collect[]=loadavg&collect%5B%5D=uname";
-    assert_eq!(collectors(&exporter, chosen), ["loadavg", "uname"]);
-    let left = collectors(&exporter, "/metrics?exclude[]=loadavg");
-    assert!(
-        !left.contains(&"loadavg".to_owned()) && left.contains(&"cpu".to_owned()),
-        "{left:?}"
-    );
-    for bad in [
-        "/metrics?collect[]=nonsense",
-        "/metrics?collect[]=cpu&exclude[]=uname",
-    ] {
-        assert_eq!(
-            Request::get(bad).send(exporter.address).status,
-            400,
-            "{bad}"
-        );
-    }
 }
 
 #[test]
