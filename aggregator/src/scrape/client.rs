@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue,
+};
 use reqwest::redirect::Policy;
 use reqwest::{StatusCode, Url};
 
@@ -129,9 +131,18 @@ async fn read(
     if response.status() != StatusCode::OK {
         return Err(ScrapeError::Status(response.status()));
     }
-    let content_type = response.headers().get(CONTENT_TYPE);
-    let content_type =
-        content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let header = |name| {
+        let value = response.headers().get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    // Of what has been unpacked the header is gone.
+    match header(CONTENT_ENCODING) {
+        Some(encoding) if !encoding.eq_ignore_ascii_case("identity") => {
+            return Err(ScrapeError::Encoding(encoding.chars().take(60).collect()));
+        }
+        _ => {}
+    }
+    let content_type = header(CONTENT_TYPE);
     let mut body = Vec::with_capacity(
         expected
             .max(FIRST_BODY_BYTES)

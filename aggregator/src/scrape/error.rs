@@ -29,6 +29,8 @@ pub(super) enum ScrapeError {
     BodyTooLarge(u64),
     #[error("{0}")]
     ContentType(String),
+    #[error("the answer has the Content-Encoding {0:?}; answer with gzip or uncompressed")]
+    Encoding(String),
     #[error(transparent)]
     Exposition(#[from] ExpositionError),
     #[error("more than {0} samples (sample_limit)")]
@@ -57,7 +59,7 @@ impl ScrapeError {
             Self::TimedOut(_) => "timeout",
             Self::Status(_) | Self::Redirects(_) => "status",
             Self::BodyTooLarge(_) => "body_size_limit",
-            Self::ContentType(_) => "content_type",
+            Self::ContentType(_) | Self::Encoding(_) => "content_type",
             Self::Exposition(_) => "exposition",
             Self::Samples(_) => "sample_limit",
             Self::Labels { .. } | Self::LabelName { .. } | Self::LabelValue { .. } => "label_limit",

@@ -219,6 +219,12 @@ async fn answers_that_are_broken() {
         message.starts_with("the answer is broken or was cut off: "),
         "{message}"
     );
+    let deflated =
+        "HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nContent-Length: 2\r\n\r\nx\u{9c}";
+    assert_eq!(
+        error(Reply::Bytes(deflated.into()), "").await,
+        "the answer has the Content-Encoding \"deflate\"; answer with gzip or uncompressed"
+    );
     for garbage in ["SSH-2.0-OpenSSH_9.2\r\n", "\0\u{1}\u{2}", ""] {
         let message = error(Reply::Bytes(garbage.into()), "").await;
         assert!(!message.is_empty());
