@@ -1,10 +1,11 @@
 //! The command line and its environment twins; the one place that reads the environment.
 
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use reqwest::Url;
 
 use crate::app::{ConfigSource, Options, StorageLocation};
 use crate::config::parse_duration;
@@ -35,6 +36,12 @@ pub enum Command {
     /// Check a file without starting anything; exit 1 when it has errors.
     #[command(subcommand)]
     Check(Check),
+    /// Ask a running server whether it is healthy; exit 1 when it does not say so in 3 s.
+    Healthcheck {
+        /// Whom to ask [default: `/-/healthy` on the first --web.listen-address].
+        #[arg(long, value_name = "URL")]
+        url: Option<Url>,
+    },
 }
 
 /// What can be checked.
@@ -159,6 +166,19 @@ impl ServeArgs {
         }
     }
 
+    /// Where a server with these flags says whether it is healthy, as this machine reaches it.
+    #[must_use]
+    pub fn health_url(&self) -> Option<Url> {
+        let mut address = *self.listen.first()?;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address {
+                SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+                SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            });
+        }
+        Url::parse(&format!("http://{address}/-/healthy")).ok()
+    }
+
     fn config_source(&self) -> ConfigSource {
         match &self.config_file {
             Some(file) => ConfigSource::File(file.clone()),
@@ -247,6 +267,23 @@ mod tests {
         assert_eq!(addresses, ["0.0.0.0:9000", "127.0.0.1:5050"]);
         assert_eq!(options.local_exporter, None);
         assert_eq!(options.retention, Duration::ZERO);
+    }
+
+    #[test]
+    fn health_is_asked_where_the_server_listens() {
+        let url = |flags: &[&str]| {
+            parsed(flags)
+                .unwrap()
+                .serve
+                .health_url()
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(url(&[]), "http://127.0.0.1:8000/-/healthy");
+        let two = ["--web.listen-address=[::]:9000", "--web.listen-address=:1"];
+        assert_eq!(url(&two), "http://[::1]:9000/-/healthy");
+        let one = ["--web.listen-address=192.0.2.1:80", "healthcheck"];
+        assert_eq!(url(&one), "http://192.0.2.1/-/healthy");
     }
 
     #[test]

@@ -2,21 +2,39 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Parser as _;
+use reqwest::Url;
 use system_stats_aggregator::app::{self, StartError};
 use system_stats_aggregator::cli::{Check, Cli, Command, ServeArgs};
 use system_stats_aggregator::{config, telemetry};
 
 /// A bad configuration at start.
 const EXIT_BAD_CONFIG: u8 = 2;
+/// How long a server that is asked for its health may take.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Check(Check::Config { files })) => check_config(&files),
+        Some(Command::Healthcheck { url }) => {
+            match healthcheck(url.or_else(|| cli.serve.health_url())) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    fail(&format!("{error:#}"));
+                    ExitCode::FAILURE
+                }
+            }
+        }
         None => serve(&cli.serve),
     }
+}
+
+fn fail(message: &str) {
+    let _ = writeln!(std::io::stderr(), "system-stats-aggregator: {message}");
 }
 
 fn check_config(files: &[std::path::PathBuf]) -> ExitCode {
@@ -50,7 +68,7 @@ fn serve(arguments: &ServeArgs) -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "system-stats-aggregator: {error}");
+            fail(&error.to_string());
             match error.downcast_ref::<StartError>() {
                 Some(StartError::Config(_)) => ExitCode::from(EXIT_BAD_CONFIG),
                 _ => ExitCode::FAILURE,
@@ -61,9 +79,7 @@ fn serve(arguments: &ServeArgs) -> ExitCode {
 
 fn run(arguments: &ServeArgs) -> anyhow::Result<()> {
     telemetry::logging::init(arguments.log_level, arguments.log_format)?;
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
+    install_tls_provider()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -73,4 +89,31 @@ fn run(arguments: &ServeArgs) -> anyhow::Result<()> {
         let _ = writeln!(std::io::stdout(), "system-stats-aggregator: open {address}");
     }))?;
     Ok(())
+}
+
+fn healthcheck(url: Option<Url>) -> anyhow::Result<()> {
+    let url = url.context("no address to ask; name one with --url")?;
+    install_tls_provider()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let client = reqwest::Client::builder()
+        .timeout(HEALTH_PATIENCE)
+        .no_proxy()
+        .build()?;
+    let asked = runtime.block_on(async {
+        let response = client.get(url.clone()).send().await?;
+        response.error_for_status()
+    });
+    asked
+        .map(drop)
+        .map_err(reqwest::Error::without_url)
+        .with_context(|| format!("{url} is not healthy"))
+}
+
+fn install_tls_provider() -> anyhow::Result<()> {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))
 }
