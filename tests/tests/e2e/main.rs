@@ -22,5 +22,6 @@ mod old_server;
 mod page;
 mod procfs;
 mod pushes;
+mod service;
 mod stopping;
 mod system;
