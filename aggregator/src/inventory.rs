@@ -8,6 +8,7 @@
 //! * [`readings`] - the rows of the fleet's history, oldest first, in bounded memory
 //! * [`ingest`] - a pushed reading, stored and committed
 //! * [`import`] - the history of the older server's database
+//! * [`trends`] - the last day and hour of every host in a few numbers
 //! * [`facts`] - what a kept `/system` object says that no series does
 
 pub mod facts;
@@ -15,6 +16,7 @@ pub mod hosts;
 pub mod import;
 pub mod ingest;
 pub mod readings;
+pub mod trends;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,6 +33,7 @@ use facts::{Fact, Facts};
 use hosts::{Fleet, Host};
 use ingest::Doors;
 use readings::{Readings, Subject};
+use trends::Trends;
 
 /// The `job` of hosts that push readings themselves.
 pub const PUSH_JOB: &str = "monitoring-stack";
@@ -104,6 +107,7 @@ pub struct Inventory {
     clock: Clock,
     doors: Doors,
     facts: Facts,
+    trends: Trends,
     decoders: Arc<Semaphore>,
     readers: Arc<Semaphore>,
 }
@@ -117,6 +121,7 @@ impl Inventory {
             clock,
             doors: Doors::new(),
             facts: Facts::default(),
+            trends: Trends::default(),
             decoders: Arc::new(Semaphore::new(DECODERS)),
             readers: Arc::new(Semaphore::new(READERS)),
         }
@@ -164,6 +169,14 @@ impl Inventory {
         let fact = Fact::read(details.json.as_bytes(), details.updated);
         self.facts.put(instance, details.updated, fact.clone());
         Ok(fact)
+    }
+
+    /// The trends of all hosts, at most some seconds old.
+    ///
+    /// # Errors
+    /// [`InventoryError`] when the store cannot be read.
+    pub async fn trends(&self) -> Result<Arc<trends::Fleet>, InventoryError> {
+        self.trends.get(&self.storage, self.clock.now()).await
     }
 
     /// The readings of these hosts from `since` on, oldest first.

@@ -3,21 +3,25 @@
 
 mod assets;
 mod chart;
+mod strip;
+mod table;
 mod templates;
 mod view;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::header::{CACHE_CONTROL, HOST};
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HOST, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
+use flate2::Compression;
 
 use super::error::ApiError;
 use super::params::{self, Params, Segment};
 use super::state::{Shared, State as Services};
 use crate::inventory::hosts::{Fleet, Host, Status};
 use chart::{Columns, Span};
+use table::Table;
 use view::{Counts, ErrorView, HostView, OverviewView, Range, Reading, RowsView};
 
 /// Rows of the table beside a host's chart.
@@ -30,7 +34,8 @@ pub(super) async fn overview(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let fleet = state.inventory.fleet();
-    let hosts = rows_of(&state, &fleet).await?;
+    let table = Table::asked(&params);
+    let hosts = rows_of(&state, &table.pick(fleet.hosts())).await?;
     let charted = match params.get("host") {
         Some(name) => fleet.resolve(name),
         None => worth_a_look(&fleet),
@@ -39,19 +44,25 @@ pub(super) async fn overview(
     let authority = headers.get(HOST).and_then(|host| host.to_str().ok());
     let view = OverviewView {
         counts: Counts::of(&fleet),
+        table: table.view(),
+        has_hosts: !fleet.hosts().is_empty(),
         charted: charted.cloned(),
         hosts,
         range: Range::DEFAULT,
         authority: authority.unwrap_or("localhost:8000").to_owned(),
     };
-    page("overview.html", &view)
+    page("overview.html", &view, &headers)
 }
 
-/// `GET /dashboard/rows`: the rows of the overview's table.
-pub(super) async fn rows(State(state): Shared) -> Result<Response, ApiError> {
+/// `GET /dashboard/rows?q=&sort=`: the rows of the overview's table.
+pub(super) async fn rows(
+    State(state): Shared,
+    params: Params,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let fleet = state.inventory.fleet();
-    let hosts = rows_of(&state, &fleet).await?;
-    page("rows.html", &RowsView { hosts })
+    let hosts = rows_of(&state, &Table::asked(&params).pick(fleet.hosts())).await?;
+    page("rows.html", &RowsView { hosts }, &headers)
 }
 
 /// `GET /dashboard/hosts/{host}?range=`
@@ -59,6 +70,7 @@ pub(super) async fn host(
     State(state): Shared,
     host: Segment,
     params: Params,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let name = params::segment(host)?;
     let fleet = state.inventory.fleet();
@@ -74,7 +86,7 @@ pub(super) async fn host(
         ranges: &Range::ALL,
         readings: Reading::newest_first(&columns),
     };
-    page("host.html", &view)
+    page("host.html", &view, &headers)
 }
 
 /// `GET /api/dashboard/hosts/{host}/series?range=|from=&to=&width=`: times in seconds, the width in
@@ -116,22 +128,33 @@ fn worth_a_look(fleet: &Fleet) -> Option<&Host> {
         .or(first)
 }
 
-async fn rows_of(state: &Services, fleet: &Fleet) -> Result<Vec<view::Host>, ApiError> {
+async fn rows_of(state: &Services, hosts: &[&Host]) -> Result<Vec<view::Host>, ApiError> {
     let now = state.clock.now();
-    let mut rows = Vec::with_capacity(fleet.hosts().len());
-    for host in fleet.hosts() {
+    let trends = state.inventory.trends().await?;
+    let mut rows = Vec::with_capacity(hosts.len());
+    for host in hosts {
         let fact = state.inventory.fact(host).await?;
-        rows.push(view::Host::new(host, &fact, now));
+        rows.push(view::Host::new(host, &fact, now).with_trends(&trends));
     }
     Ok(rows)
 }
 
-fn page(template: &'static str, view: &impl serde::Serialize) -> Result<Response, ApiError> {
+fn page(
+    template: &'static str,
+    view: &impl serde::Serialize,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
     let html = templates::render(template, view).map_err(|error| {
         tracing::error!(%error, template, "a page cannot be rendered");
         ApiError::Internal
     })?;
-    Ok(([(CACHE_CONTROL, "no-cache")], Html(html)).into_response())
+    let varies = [(CACHE_CONTROL, "no-cache"), (VARY, "accept-encoding")];
+    Ok(if assets::takes_gzip(headers) {
+        let packed = assets::gzip(html.as_bytes(), Compression::fast());
+        (varies, [(CONTENT_ENCODING, "gzip")], Html(packed)).into_response()
+    } else {
+        (varies, Html(html)).into_response()
+    })
 }
 
 fn unknown(name: &str) -> ApiError {

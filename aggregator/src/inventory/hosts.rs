@@ -24,11 +24,17 @@ pub const DISK: &str = "system_disk_usage_percent";
 pub const DISK_READ: &str = "system_disk_read_bytes_per_second";
 /// Bytes written to all disks per second.
 pub const DISK_WRITTEN: &str = "system_disk_written_bytes_per_second";
+/// Bytes received per second, one series per `device`.
+const RECEIVED: &str = "system_network_receive_bytes_per_second";
+/// Bytes sent per second, one series per `device`.
+const TRANSMITTED: &str = "system_network_transmit_bytes_per_second";
+/// Degrees, one series per sensor.
+const TEMPERATURE: &str = "system_temperature_celsius";
 /// The label that tells filesystems apart.
 pub const MOUNTPOINT: &str = "mountpoint";
 
 /// The metrics a [`Host`] is made from.
-const METRICS: [&str; 8] = [
+const METRICS: [&str; 12] = [
     "up",
     CPU,
     MEMORY,
@@ -37,6 +43,10 @@ const METRICS: [&str; 8] = [
     "node_boot_time_seconds",
     "system_info",
     "node_uname_info",
+    RECEIVED,
+    TRANSMITTED,
+    TEMPERATURE,
+    "node_hwmon_temp_celsius",
 ];
 
 /// Whether a host answers.
@@ -81,6 +91,16 @@ pub struct Host {
     pub load: Option<f64>,
     /// When it was started, in seconds since 1970.
     pub boot_time: Option<f64>,
+    /// Bytes received per second by all interfaces but the loopback.
+    pub received: Option<f64>,
+    /// Bytes sent per second by all interfaces but the loopback.
+    pub transmitted: Option<f64>,
+    /// The hottest sensor in degrees Celsius.
+    pub temperature: Option<f64>,
+    /// The labels of its target: those of `up`, or of a pushed reading.
+    pub labels: Vec<Labels>,
+    /// The labels of `system_info`, else of `node_uname_info`.
+    pub info: Option<Labels>,
     /// When its details were last renewed; `None` without details.
     pub details_updated: Option<Millis>,
 }
@@ -194,6 +214,12 @@ struct Found {
     disks: HashMap<String, Newest<f64>>,
     load: Newest<f64>,
     boot_time: Newest<f64>,
+    received: HashMap<String, Newest<f64>>,
+    transmitted: HashMap<String, Newest<f64>>,
+    temperature: Option<f64>,
+    labels: Vec<Labels>,
+    info: Newest<Labels>,
+    uname: Newest<Labels>,
     details_updated: Option<Millis>,
 }
 
@@ -205,9 +231,24 @@ impl Found {
         let Some(sample) = stats.latest else { return };
         let metric = labels.metric_name();
         match metric {
-            "up" => self.up.push(sample),
-            "system_info" => self.take_hostname(labels.get("hostname"), stats),
-            "node_uname_info" => self.take_hostname(labels.get("nodename"), stats),
+            "up" => {
+                self.up.push(sample);
+                self.labels.push(labels.clone());
+            }
+            CPU if labels.get(JOB) == Some(PUSH_JOB) => self.labels.push(labels.clone()),
+            "system_info" => {
+                self.take_hostname(labels.get("hostname"), stats);
+                self.info.offer(stats.last, || labels.clone());
+            }
+            "node_uname_info" => {
+                self.take_hostname(labels.get("nodename"), stats);
+                self.uname.offer(stats.last, || labels.clone());
+            }
+            // One that is gone says nothing any more: a marker is no number.
+            TEMPERATURE | "node_hwmon_temp_celsius" if !sample.value.is_nan() => {
+                let hottest = self.temperature.unwrap_or(sample.value);
+                self.temperature = Some(hottest.max(sample.value));
+            }
             _ => {}
         }
         if metric == CPU {
@@ -226,6 +267,17 @@ impl Found {
             DISK => {
                 let mount = labels.get(MOUNTPOINT).unwrap_or_default();
                 self.disks.entry(mount.to_owned()).or_default()
+            }
+            RECEIVED | TRANSMITTED => {
+                let device = labels.get("device").unwrap_or_default();
+                if device == "lo" {
+                    return;
+                }
+                let devices = match metric {
+                    RECEIVED => &mut self.received,
+                    _ => &mut self.transmitted,
+                };
+                devices.entry(device.to_owned()).or_default()
             }
             _ => return,
         };
@@ -263,6 +315,11 @@ impl Found {
             disks,
             load: self.load.get(),
             boot_time: self.boot_time.get(),
+            received: sum(self.received),
+            transmitted: sum(self.transmitted),
+            temperature: self.temperature,
+            labels: self.labels,
+            info: self.info.get().or_else(|| self.uname.get()),
             details_updated: self.details_updated,
         }
     }
@@ -283,6 +340,14 @@ impl Found {
             Status::Gone
         }
     }
+}
+
+/// The sum of what is there; nothing is not zero.
+fn sum(values: HashMap<String, Newest<f64>>) -> Option<f64> {
+    values
+        .into_values()
+        .filter_map(Newest::get)
+        .reduce(|a, b| a + b)
 }
 
 /// The value with the greatest time among those offered.

@@ -52,7 +52,10 @@ static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
     }
     Assets {
         digest: format!("{:016x}", hasher.finish()),
-        gzipped: FILES.iter().map(|file| gzip(file.plain)).collect(),
+        gzipped: FILES
+            .iter()
+            .map(|file| gzip(file.plain, Compression::best()))
+            .collect(),
     }
 });
 
@@ -90,7 +93,7 @@ pub(super) fn serve(digest: &str, path: &str, headers: &HeaderMap) -> Option<Res
     })
 }
 
-fn takes_gzip(headers: &HeaderMap) -> bool {
+pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
     let encodings = headers
         .get(ACCEPT_ENCODING)
         .map(|value| value.to_str().unwrap_or(""));
@@ -100,8 +103,8 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
-fn gzip(plain: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+pub(super) fn gzip(plain: &[u8], level: Compression) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), level);
     // Writing into memory does not fail.
     let _ = encoder.write_all(plain);
     Bytes::from(encoder.finish().unwrap_or_default())

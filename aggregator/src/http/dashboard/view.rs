@@ -5,8 +5,11 @@ use serde::Serialize;
 use system_stats_model::sample::Millis;
 
 use super::chart::Columns;
+use super::strip::{Strip, sparkline};
+use super::table::TableView;
 use crate::inventory::facts::Fact;
 use crate::inventory::hosts::{self, Fleet};
+use crate::inventory::trends;
 
 /// From here on a usage is high.
 const HIGH: f64 = 65.0;
@@ -16,6 +19,9 @@ const CRITICAL: f64 = 90.0;
 #[derive(Serialize)]
 pub(super) struct OverviewView {
     pub(super) counts: Counts,
+    pub(super) table: TableView,
+    /// Whether there is any host, shown or not.
+    pub(super) has_hosts: bool,
     pub(super) hosts: Vec<Host>,
     pub(super) charted: Option<Host>,
     pub(super) range: Range,
@@ -114,8 +120,23 @@ pub(super) struct Host {
     mount: Option<String>,
     disks: Vec<Disk>,
     load: Option<String>,
+    network: Option<Traffic>,
+    temperature: Option<String>,
     uptime: Option<String>,
     last_seen: Option<Seen>,
+    os: Option<String>,
+    kernel: Option<String>,
+    model: Option<String>,
+    architecture: Option<String>,
+    strip: Option<Strip>,
+    spark: Option<String>,
+}
+
+/// Bytes per second in words.
+#[derive(Clone, Serialize)]
+struct Traffic {
+    received: String,
+    transmitted: String,
 }
 
 #[derive(Clone, Serialize)]
@@ -151,9 +172,18 @@ impl Host {
         };
         let boot_time = host.boot_time.or(fact.boot_time);
         let up = host.status == hosts::Status::Up;
+        let says = |names: &[&str]| {
+            let info = host.info.as_ref()?;
+            let mut said = names.iter().filter_map(|name| info.get(name));
+            said.find(|said| !said.is_empty()).map(str::to_owned)
+        };
+        let traffic = |(received, transmitted)| Traffic {
+            received: rate(received),
+            transmitted: rate(transmitted),
+        };
         let jobs: Vec<&str> = host.jobs.iter().map(String::as_str).collect();
         Self {
-            path: path_segment(&host.name),
+            path: encoded(&host.name),
             name: host.name.clone(),
             instance: host.instance.clone(),
             jobs: (!jobs.is_empty()).then(|| jobs.join(", ")),
@@ -169,7 +199,22 @@ impl Host {
                 .filter(|_| up)
                 .map(|boot| duration(now as f64 / 1000.0 - boot)),
             last_seen: host.last_seen.map(|at| Seen::new(at, now)),
+            network: host.received.zip(host.transmitted).map(traffic),
+            temperature: host.temperature.map(|degrees| format!("{degrees:.0} °C")),
+            os: says(&["os", "sysname"]),
+            kernel: says(&["kernel", "release"]),
+            model: says(&["model"]),
+            architecture: says(&["architecture", "machine"]),
+            strip: None,
+            spark: None,
         }
+    }
+
+    /// With the drawings of its last day and hour.
+    pub(super) fn with_trends(mut self, trends: &trends::Fleet) -> Self {
+        self.strip = Strip::new(&trends.availability(&self.instance));
+        self.spark = sparkline(&trends.cpu(&self.instance));
+        self
     }
 }
 
@@ -239,6 +284,18 @@ impl Reading {
     }
 }
 
+/// Bytes per second with a binary prefix.
+fn rate(bytes: f64) -> String {
+    let units = ["B/s", "KiB/s", "MiB/s", "GiB/s", "TiB/s"];
+    let (mut value, mut at) = (bytes, 0);
+    while value >= 1000.0 && at + 1 < units.len() {
+        value /= 1024.0;
+        at += 1;
+    }
+    let digits = usize::from(at > 0 && value < 100.0);
+    format!("{value:.digits$} {}", units[at])
+}
+
 /// A length of time as `3d 4h 12m`.
 fn duration(seconds: f64) -> String {
     #[expect(
@@ -260,7 +317,7 @@ fn iso(at: Millis) -> String {
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
-fn path_segment(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

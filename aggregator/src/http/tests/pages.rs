@@ -137,6 +137,59 @@ async fn hostile_names_are_shown_and_not_run() {
 }
 
 #[tokio::test]
+async fn the_address_says_which_hosts_are_shown_and_in_which_order() {
+    let server = Server::start().await;
+    fleet(&server).await;
+    let shown = async |query: &str| {
+        let rows = server.get(&format!("/dashboard/rows{query}")).await;
+        let names = rows.text().split("<tr data-host=\"").skip(1);
+        let names = names.map(|row| row.split('"').next().unwrap().to_owned());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    for (query, names) in [
+        ("", "10.0.0.2:9100 old-pi pi web-1"),
+        ("?q=PI", "old-pi pi"),
+        ("?q=10.0", "10.0.0.2:9100 web-1"),
+        ("?q=job%3Dhosts", "10.0.0.2:9100 web-1"),
+        ("?q=job%3Dhosts+web", "web-1"),
+        ("?q=status%3Ddown", "10.0.0.2:9100"),
+        ("?q=job%3Dhost", ""),
+        ("?q=__name__%3Dup", ""),
+        ("?sort=-cpu", "web-1 old-pi pi 10.0.0.2:9100"),
+        ("?sort=cpu", "pi old-pi web-1 10.0.0.2:9100"),
+        ("?sort=-name", "web-1 pi old-pi 10.0.0.2:9100"),
+        ("?sort=status", "10.0.0.2:9100 old-pi pi web-1"),
+        ("?sort=-nonsense", "10.0.0.2:9100 old-pi pi web-1"),
+    ] {
+        assert_eq!(shown(query).await, names, "{query}");
+    }
+    let page = server
+        .get("/dashboard?q=%22%3E%3Cb%3E&sort=-cpu&view=grid")
+        .await;
+    let page = page.text();
+    assert!(!page.contains("<b>") && page.contains("No host matches"));
+    assert!(
+        page.contains(
+            "data-refresh=\"/dashboard/rows?q=%22%3E%3Cb%3E&amp;sort=-cpu&amp;view=grid\""
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_page_is_compressed_for_who_takes_it() {
+    let server = Server::start().await;
+    fleet(&server).await;
+    let plain = server.get("/dashboard").await;
+    let request = Request::get("/dashboard").header("accept-encoding", "gzip");
+    let packed = server.ask(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(packed.headers["content-encoding"], "gzip");
+    let mut text = String::new();
+    let mut decoder = flate2::read::GzDecoder::new(&packed.body[..]);
+    std::io::Read::read_to_string(&mut decoder, &mut text).unwrap();
+    assert_eq!(text, plain.text());
+}
+
+#[tokio::test]
 async fn a_chart_asks_for_what_it_can_draw() {
     let server = Server::start().await;
     for n in 0..100 {
