@@ -45,10 +45,10 @@ fn ask(address: SocketAddr) -> Result<(), Unhealthy> {
         let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        write!(
-            stream,
-            "GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-        )?;
+        // In one piece: a server may answer and close as soon as it has read the first.
+        let request =
+            format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
         stream.read_exact(&mut start)
     };
     exchange().map_err(|error| Unhealthy::Silent(address, error))?;
