@@ -19,12 +19,14 @@ pub mod readings;
 pub mod trends;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use system_stats_model::append::AppendError;
 use system_stats_model::labels::{INSTANCE, Labels};
 use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::{Millis, TimeRange};
+use system_stats_model::source::{Selector, SeriesSource};
 use system_stats_storage::{ObjectKind, Storage};
 use tokio::sync::Semaphore;
 
@@ -177,6 +179,27 @@ impl Inventory {
     /// [`InventoryError`] when the store cannot be read.
     pub async fn trends(&self) -> Result<Arc<trends::Fleet>, InventoryError> {
         self.trends.get(&self.storage, self.clock.now()).await
+    }
+
+    /// What `read` makes of the series that the selectors pick, off the asynchronous threads.
+    pub(crate) async fn decode<T: Send + 'static>(
+        &self,
+        selectors: Vec<Selector>,
+        read: impl FnOnce(&dyn SeriesSource) -> Result<T, InventoryError> + Send + 'static,
+    ) -> Result<T, InventoryError> {
+        let unavailable = |error: &dyn fmt::Display| InventoryError::Unavailable(error.to_string());
+        let decoders = Arc::clone(&self.decoders);
+        let place = decoders
+            .acquire_owned()
+            .await
+            .map_err(|e| unavailable(&e))?;
+        let snapshot = self.storage.snapshot(&selectors).await;
+        let snapshot = snapshot.map_err(|error| unavailable(&error))?;
+        let read = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            read(&snapshot)
+        });
+        read.await.map_err(|error| unavailable(&error))?
     }
 
     /// The readings of these hosts from `since` on, oldest first.

@@ -4,7 +4,7 @@ import uPlot from "./vendor/uplot.js";
 const HEIGHT = 260;
 
 // Distance of the ticks in seconds, their text, what is added when the year, day or minute changes.
-const TICKS = [
+export const TICKS = [
   [365 * 86400, "{YYYY}", null, null, null, null, null, null, 1],
   [28 * 86400, "{YYYY}-{MM}", null, null, null, null, null, null, 1],
   [86400, "{MM}-{DD}", "\n{YYYY}", null, null, null, null, null, 1],
@@ -21,7 +21,7 @@ export class Chart {
     this.plot = null;
     this.columns = null;
     new ResizeObserver(() => this.resize()).observe(this.place);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+    addEventListener("theme", () => this.draw());
   }
 
   width() {

@@ -9,20 +9,22 @@ mod templates;
 mod view;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HOST, VARY};
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HOST, VARY};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 
 use super::error::ApiError;
 use super::params::{self, Params, Segment};
 use super::state::{Shared, State as Services};
 use crate::inventory::hosts::{Fleet, Host, Status};
+use chart::panels::Panels;
 use chart::{Columns, Span};
 use table::Table;
-use view::{Counts, ErrorView, HostView, OverviewView, Range, Reading, RowsView};
+use view::{Counts, ErrorView, HostView, OverviewView, Range, Reading, RowsView, Stretch};
 
 /// Rows of the table beside a host's chart.
 const TABLE_ROWS: usize = 60;
@@ -65,7 +67,7 @@ pub(super) async fn rows(
     page("rows.html", &RowsView { hosts }, &headers)
 }
 
-/// `GET /dashboard/hosts/{host}?range=`
+/// `GET /dashboard/hosts/{host}?range=|from=&to=`
 pub(super) async fn host(
     State(state): Shared,
     host: Segment,
@@ -75,14 +77,19 @@ pub(super) async fn host(
     let name = params::segment(host)?;
     let fleet = state.inventory.fleet();
     let host = fleet.resolve(&name).ok_or_else(|| unknown(&name))?;
-    let range = Range::named(params.get("range"));
     let now = state.clock.now();
-    let span = Span::last(range.seconds, now, TABLE_ROWS);
+    let is_custom = params.get("from").is_some() || params.get("to").is_some();
+    let range = Range::named(params.get("range"));
+    let span = if is_custom {
+        Span::asked(&params, now)?.in_points(TABLE_ROWS)
+    } else {
+        Span::last(range.seconds, now, TABLE_ROWS)
+    };
     let columns = Columns::read(&state.inventory, host, span).await?;
     let fact = state.inventory.fact(host).await?;
     let view = HostView {
         host: view::Host::new(host, &fact, now),
-        range,
+        stretch: Stretch::new(span, (!is_custom).then_some(range)),
         ranges: &Range::ALL,
         readings: Reading::newest_first(&columns),
     };
@@ -101,6 +108,24 @@ pub(super) async fn series(
     let fleet = state.inventory.fleet();
     let host = fleet.resolve(&name).ok_or_else(|| unknown(&name))?;
     Ok(Json(Columns::read(&state.inventory, host, span).await?))
+}
+
+/// `GET /api/dashboard/hosts/{host}/panels?range=|from=&to=&width=&panel=`: all charts of a host;
+/// times in seconds, the width in pixels.
+pub(super) async fn panels(
+    State(state): Shared,
+    host: Segment,
+    params: Params,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let name = params::segment(host)?;
+    let span = Span::asked(&params, state.clock.now())?;
+    let fleet = state.inventory.fleet();
+    let host = fleet.resolve(&name).ok_or_else(|| unknown(&name))?;
+    let panels = Panels::read(&state.inventory, host, span, params.get("panel")).await?;
+    let json = serde_json::to_string(&panels).map_err(|_| ApiError::Internal)?;
+    let kind = [(CONTENT_TYPE, "application/json")];
+    Ok((kind, packed(&headers, json)).into_response())
 }
 
 /// `GET /assets/{digest}/{path}`
@@ -148,13 +173,19 @@ fn page(
         tracing::error!(%error, template, "a page cannot be rendered");
         ApiError::Internal
     })?;
+    let kind = [(CONTENT_TYPE, "text/html; charset=utf-8")];
+    Ok((kind, packed(headers, html)).into_response())
+}
+
+/// A body that is never kept, compressed for who takes it.
+fn packed(headers: &HeaderMap, text: String) -> impl IntoResponse + use<> {
     let varies = [(CACHE_CONTROL, "no-cache"), (VARY, "accept-encoding")];
-    Ok(if assets::takes_gzip(headers) {
-        let packed = assets::gzip(html.as_bytes(), Compression::fast());
-        (varies, [(CONTENT_ENCODING, "gzip")], Html(packed)).into_response()
+    if assets::takes_gzip(headers) {
+        let packed = assets::gzip(text.as_bytes(), Compression::fast());
+        (varies, [(CONTENT_ENCODING, "gzip")], Body::from(packed)).into_response()
     } else {
-        (varies, Html(html)).into_response()
-    })
+        (varies, Body::from(text)).into_response()
+    }
 }
 
 fn unknown(name: &str) -> ApiError {

@@ -1,5 +1,7 @@
 //! The data of a chart: columns of at most two thousand points, gaps as nulls.
 
+pub(super) mod panels;
+
 use serde::Serialize;
 use system_stats_model::sample::Millis;
 
@@ -46,6 +48,9 @@ impl Span {
     }
 
     /// What the request's parameters ask for; two points per pixel of the width.
+    ///
+    /// # Errors
+    /// When a number is none, or the stretch is empty or out of range.
     pub(super) fn asked(params: &Params, now: Millis) -> Result<Self, ApiError> {
         let out_of_range = || ApiError::BadRequest("from, to or range is out of range".to_owned());
         let millis = |seconds: i64| seconds.checked_mul(1000).ok_or_else(out_of_range);
@@ -63,6 +68,16 @@ impl Span {
             to,
             points: points.clamp(2, MAX_POINTS),
         })
+    }
+
+    /// The same stretch in so many points.
+    pub(super) fn in_points(self, points: usize) -> Self {
+        Self { points, ..self }
+    }
+
+    /// Its first and last moment.
+    pub(super) fn ends(self) -> (Millis, Millis) {
+        (self.from, self.to)
     }
 
     /// The length of one point's stretch.

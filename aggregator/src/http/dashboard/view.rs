@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use system_stats_model::sample::Millis;
 
-use super::chart::Columns;
+use super::chart::{Columns, Span};
 use super::strip::{Strip, sparkline};
 use super::table::TableView;
 use crate::inventory::facts::Fact;
@@ -36,7 +36,7 @@ pub(super) struct RowsView {
 #[derive(Serialize)]
 pub(super) struct HostView<'a> {
     pub(super) host: Host,
-    pub(super) range: Range,
+    pub(super) stretch: Stretch,
     pub(super) ranges: &'a [Range],
     pub(super) readings: Vec<Reading>,
 }
@@ -102,6 +102,37 @@ impl Range {
     pub(super) fn named(name: Option<&str>) -> Self {
         let named = Self::ALL.into_iter().find(|range| Some(range.name) == name);
         named.unwrap_or(Self::DEFAULT)
+    }
+}
+
+/// The stretch of time that a host's page shows.
+#[derive(Serialize)]
+pub(super) struct Stretch {
+    /// That of the offered ranges, if it is one.
+    name: Option<&'static str>,
+    words: String,
+    /// The parameters that ask for it.
+    query: String,
+    from: i64,
+    to: i64,
+}
+
+impl Stretch {
+    pub(super) fn new(span: Span, range: Option<Range>) -> Self {
+        let (from, to) = span.ends();
+        Self {
+            name: range.map(|range| range.name),
+            words: range.map_or_else(
+                || format!("{} to {}", iso(from), iso(to)),
+                |range| format!("last {}", range.words),
+            ),
+            query: range.map_or_else(
+                || format!("from={}&to={}", from / 1000, to / 1000),
+                |range| format!("range={}", range.seconds),
+            ),
+            from: from / 1000,
+            to: to / 1000,
+        }
     }
 }
 

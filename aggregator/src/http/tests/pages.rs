@@ -56,11 +56,16 @@ fn stable(page: &str) -> String {
 async fn every_page_with_sample_hosts() {
     let server = Server::start().await;
     insta::assert_snapshot!("empty", stable(server.get("/dashboard").await.text()));
+    let server = Server::start().await;
     fleet(&server).await;
     for (name, path) in [
         ("overview", "/dashboard"),
         ("rows", "/dashboard/rows"),
         ("host", "/dashboard/hosts/web-1"),
+        (
+            "host_zoomed",
+            &format!("/dashboard/hosts/web-1?from={}&to={SECOND}", SECOND - 60),
+        ),
         ("host_pushing", "/dashboard/hosts/pi?range=15m"),
         ("host_without_readings", "/dashboard/hosts/10.0.0.2:9100"),
     ] {
@@ -226,6 +231,66 @@ async fn a_chart_asks_for_what_it_can_draw() {
 }
 
 #[tokio::test]
+async fn a_hosts_charts_are_what_there_is_of_it() {
+    let server = Server::start().await;
+    fleet(&server).await;
+    let eth = [("device", "eth0")];
+    for (at, bytes) in [
+        (NOW - 20_000, 5000.0),
+        (NOW - 10_000, 9000.0),
+        (NOW, 1000.0),
+    ] {
+        let received = ("node_network_receive_bytes_total", &eth[..], bytes);
+        server.scraped("10.0.0.3:9100", at, &[("up", &[], 1.0), received]);
+    }
+    let panels = async |host: &str, query: &str| {
+        let path = format!("/api/dashboard/hosts/{host}/panels?{query}");
+        let answer = server.get(&path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        answer.json()["panels"].take()
+    };
+    let ids = |panels: &serde_json::Value| {
+        let panels = panels.as_array().unwrap().iter();
+        panels
+            .map(|panel| panel["id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        ids(&panels("web-1", "").await),
+        ["cpu", "load", "memory", "disk"]
+    );
+    assert_eq!(ids(&panels("web-1", "panel=load").await), ["load"]);
+    assert_eq!(
+        ids(&panels("pi", "").await),
+        ["cpu", "memory", "disk", "io"],
+        "a push"
+    );
+    let disk = &panels("web-1", "panel=disk").await[0]["lines"];
+    assert_eq!(disk[0]["name"], "/");
+    assert_eq!(disk[1]["name"], "/data");
+    assert_eq!(disk[1]["avg"], json!([95.55, 95.55, 95.55]));
+    let network = &panels("10.0.0.3:9100", "range=60").await[0];
+    assert_eq!(network["lines"][0]["name"], "eth0 received");
+    assert_eq!(
+        network["lines"][0]["avg"],
+        json!([400.0, 100.0]),
+        "a reset is no fall"
+    );
+    let wide = &panels("web-1", "panel=cpu&range=3600&width=1").await[0];
+    assert_eq!(
+        wide["lines"][0]["min"],
+        json!([12.34]),
+        "several samples in a step"
+    );
+    let bad = server
+        .get("/api/dashboard/hosts/pi/panels?from=5&to=5")
+        .await;
+    assert_eq!(bad.status, StatusCode::BAD_REQUEST);
+    let missing = server.get("/api/dashboard/hosts/nobody/panels").await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn everything_a_page_loads_is_there() {
     let server = Server::start().await;
     let page = server.get("/dashboard").await;
@@ -251,7 +316,7 @@ async fn everything_a_page_loads_is_there() {
         }
         loaded += 1;
     }
-    assert_eq!(loaded, 4);
+    assert_eq!(loaded, 5);
 }
 
 #[tokio::test]
