@@ -126,3 +126,90 @@ fn assert_clean(browser: &Browser, origin: &str) {
         .collect();
     assert!(foreign.is_empty(), "requests to other origins: {foreign:?}");
 }
+
+/// What is typed into the filter is in the address, and a reload shows the same.
+#[test]
+fn a_filter_survives_a_reload() {
+    let folder = Folder::new();
+    let aggregator = Aggregator::start(&folder, NO_TARGETS);
+    let now = wait::epoch_seconds();
+    for name in ["web-1", "web-2", "db-1"] {
+        let reading = serde_json::json!({
+            "hostname": name, "cpu": 10, "ram": 50, "disk": 95, "timestamp": now,
+        });
+        assert_eq!(aggregator.push(&reading).status, 200);
+    }
+    let browser = Browser::start();
+    let origin = format!("http://{}/", aggregator.address);
+    browser.open(&format!("{origin}dashboard"));
+    let slash = "
+        const event = new KeyboardEvent('keydown', { key: '/', bubbles: true, cancelable: true });
+        document.body.dispatchEvent(event);
+        return document.activeElement.id === 'filter'";
+    browser.wait_for("the filter in focus", PATIENCE, slash);
+    browser.run(
+        "const filter = document.getElementById('filter');
+        filter.value = 'web job=monitoring-stack';
+        filter.dispatchEvent(new Event('input', { bubbles: true })); return true",
+    );
+    let two = "return document.querySelectorAll('tr[data-host]').length === 2";
+    browser.wait_for("the rows that match", PATIENCE, two);
+    browser.wait_for(
+        "the address",
+        PATIENCE,
+        "return location.search.includes('q=web')",
+    );
+    let address = browser.run("return location.href");
+    browser.open(address.as_str().unwrap());
+    browser.wait_for("the same rows", PATIENCE, two);
+    let critical = "return document.querySelector('.critical + .word')?.innerText === 'critical'";
+    browser.wait_for("a threshold in words", PATIENCE, critical);
+    let before = browser.run("return document.documentElement.dataset.theme");
+    browser.run("document.getElementById('theme').click(); return true");
+    let turned = format!("return document.documentElement.dataset.theme !== {before}");
+    browser.wait_for("the other theme", PATIENCE, &turned);
+    browser.open(address.as_str().unwrap());
+    browser.wait_for("the theme after a reload", PATIENCE, &turned);
+    browser.screenshot("dashboard-filtered.png");
+    assert_clean(&browser, &origin);
+}
+
+/// Dragging over a chart changes the address, and the page shows that stretch.
+#[test]
+fn dragging_over_a_chart_zooms() {
+    let folder = Folder::new();
+    let aggregator = Aggregator::start(&folder, NO_TARGETS);
+    let now = wait::epoch_seconds();
+    for second in 0..100 {
+        let reading = serde_json::json!({
+            "hostname": "pi", "cpu": second % 50, "ram": 50, "disk": 5, "timestamp": now - 10 * second,
+        });
+        assert_eq!(aggregator.push(&reading).status, 200);
+    }
+    let browser = Browser::start();
+    let origin = format!("http://{}/", aggregator.address);
+    browser.open(&format!("{origin}dashboard/hosts/pi"));
+    browser.wait_for("lines", PATIENCE, HAS_COLOURED_LINES);
+    browser.screenshot("host-charts.png");
+    browser.run(
+        "const over = document.querySelector('[data-panel=cpu] .u-over');
+        const { left, top, width } = over.getBoundingClientRect();
+        const at = (share) => ({
+            clientX: left + width * share, clientY: top + 50, button: 0, bubbles: true,
+            // A move that moves nothing is taken for a browser's mistake.
+            movementX: 5,
+        });
+        over.dispatchEvent(new MouseEvent('mousemove', at(0.3)));
+        over.dispatchEvent(new MouseEvent('mousedown', at(0.3)));
+        document.dispatchEvent(new MouseEvent('mousemove', at(0.5)));
+        over.dispatchEvent(new MouseEvent('mousemove', at(0.5)));
+        document.dispatchEvent(new MouseEvent('mouseup', at(0.5))); return true",
+    );
+    let zoomed = "return location.search.includes('from=') && location.search.includes('to=')";
+    browser.wait_for("the stretch in the address", PATIENCE, zoomed);
+    browser.wait_for("lines of that stretch", PATIENCE, HAS_COLOURED_LINES);
+    let table = "document.querySelector('[data-panel=cpu] details').open = true;
+        return document.querySelectorAll('[data-panel=cpu] td').length > 2";
+    browser.wait_for("the chart as a table", PATIENCE, table);
+    assert_clean(&browser, &origin);
+}
