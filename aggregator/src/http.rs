@@ -59,6 +59,7 @@ pub fn router(state: State) -> Router {
         .route("/dashboard/hosts/{host}", get(dashboard::host))
         .route("/api/dashboard/hosts/{host}/series", get(dashboard::series))
         .route("/api/dashboard/hosts/{host}/panels", get(dashboard::panels))
+        .route("/api/openapi.json", get(dashboard::openapi))
         .route("/assets/{digest}/{*path}", get(dashboard::asset))
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)

@@ -128,6 +128,12 @@ pub(super) async fn panels(
     Ok((kind, packed(&headers, json)).into_response())
 }
 
+/// `GET /api/openapi.json`: what is ours among the routes, in OpenAPI 3.1.
+pub(super) async fn openapi() -> impl IntoResponse {
+    let document = include_str!("../../../dashboards/openapi.json");
+    ([(CONTENT_TYPE, "application/json")], document)
+}
+
 /// `GET /assets/{digest}/{path}`
 pub(super) async fn asset(
     file: Result<Path<(String, String)>, PathRejection>,

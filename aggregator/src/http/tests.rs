@@ -2,5 +2,6 @@
 
 mod contract;
 mod durability;
+mod openapi;
 mod pages;
 mod server;

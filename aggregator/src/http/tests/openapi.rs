@@ -1,0 +1,111 @@
+//! The document that describes the routes, held against the routes.
+
+use axum::body::Body;
+use axum::http::{Method, Request};
+use serde_json::{Value, json};
+
+use super::server::{NOW, Server};
+
+/// Where a value is not what a schema says, if anywhere.
+fn mismatch(document: &Value, schema: &Value, value: &Value, place: &str) -> Option<String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let schema = document.pointer(reference.trim_start_matches('#')).unwrap();
+        return mismatch(document, schema, value, place);
+    }
+    let is = |kind: &str| match kind {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "number" => value.is_number(),
+        "integer" => value.is_i64(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        kind => panic!("{place}: no type is called {kind}"),
+    };
+    let kinds = match &schema["type"] {
+        Value::Array(kinds) => kinds.clone(),
+        kind => vec![kind.clone()],
+    };
+    if !kinds.iter().any(|kind| is(kind.as_str().unwrap())) {
+        return Some(format!("{place}: {value} is not {kinds:?}"));
+    }
+    let required = schema["required"].as_array().into_iter().flatten();
+    for name in required.map(|name| name.as_str().unwrap()) {
+        if value.get(name).is_none() {
+            return Some(format!("{place}: {name} is missing"));
+        }
+    }
+    let inner = |schema: &Value, value: &Value, name: &str| {
+        mismatch(document, schema, value, &format!("{place}.{name}"))
+    };
+    let mut fields = schema["properties"].as_object().into_iter().flatten();
+    let field = fields.find_map(|(name, schema)| inner(schema, value.get(name)?, name));
+    let mut items = value.as_array().into_iter().flatten();
+    field.or_else(|| items.find_map(|item| inner(schema.get("items")?, item, "[]")))
+}
+
+#[tokio::test]
+async fn every_documented_route_answers_as_described() {
+    let server = Server::start().await;
+    let document = server.get("/api/openapi.json").await.json();
+    let mut routes = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, route) in methods.as_object().unwrap() {
+            let push = json!({
+                "hostname": "web-1", "cpu": 1.5, "ram": 2, "disk": 3, "timestamp": NOW / 1000,
+                "details": {"os": "Linux"},
+            });
+            let pushed = server
+                .send(Method::POST, "/metrics", push.to_string())
+                .await;
+            assert_eq!(pushed.status, 200);
+
+            let parameters = route["parameters"].as_array().into_iter().flatten();
+            let mut address = path.clone();
+            for parameter in parameters.filter(|parameter| parameter["required"] == true) {
+                let (name, value) = (&parameter["name"], &parameter["example"]);
+                let (name, value) = (name.as_str().unwrap(), value.as_str().unwrap());
+                match parameter["in"].as_str() {
+                    Some("path") => address = address.replace(&format!("{{{name}}}"), value),
+                    _ => address = format!("{address}?{name}={value}"),
+                }
+            }
+            let body = &route["requestBody"]["content"]["application/json"]["example"];
+            let body = if body.is_null() {
+                String::new()
+            } else {
+                body.to_string()
+            };
+            let request = Request::builder()
+                .method(method.to_uppercase().as_str())
+                .uri(&address)
+                .header("content-type", "application/json")
+                .body(Body::from(body))
+                .unwrap();
+            let answer = server.ask(request).await;
+            assert_eq!(answer.status, 200, "{method} {address}");
+            let (kind, content) = route["responses"]["200"]["content"]
+                .as_object()
+                .and_then(|content| content.iter().next())
+                .unwrap();
+            assert_eq!(answer.headers["content-type"], kind.as_str(), "{address}");
+            let wrong = mismatch(&document, &content["schema"], &answer.json(), &address);
+            assert_eq!(wrong, None, "{method}");
+            routes += 1;
+        }
+    }
+    assert_eq!(routes, 10);
+}
+
+#[test]
+fn a_mismatch_is_found() {
+    let schema = json!({
+        "type": "object", "required": ["a"],
+        "properties": {"a": {"type": "array", "items": {"type": ["number", "null"]}}},
+    });
+    let check = |value: Value| mismatch(&json!({}), &schema, &value, "x").is_some();
+    assert!(!check(json!({"a": [1, null, 2.5]})));
+    assert!(check(json!({"a": [1, "2"]})));
+    assert!(check(json!({"b": []})));
+    assert!(check(json!([])));
+}
