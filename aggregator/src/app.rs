@@ -45,8 +45,6 @@ pub struct Options {
     pub storage: StorageLocation,
     /// How long samples are kept; zero is for ever.
     pub retention: Duration,
-    /// How late a pushed sample may be.
-    pub out_of_order_window: Duration,
     /// Where the exporter for this machine listens.
     pub local_exporter: Option<SocketAddr>,
 }

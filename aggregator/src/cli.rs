@@ -106,16 +106,6 @@ pub struct ServeArgs {
     )]
     retention: Duration,
 
-    /// How late a pushed sample may be, compared with the newest one of its series.
-    #[arg(
-        long = "storage.out-of-order-time-window",
-        value_name = "DURATION",
-        default_value = "1h",
-        env = "SYSTEM_STATS_AGGREGATOR_STORAGE_OUT_OF_ORDER_TIME_WINDOW",
-        value_parser = parse_duration
-    )]
-    out_of_order_window: Duration,
-
     /// Where the exporter for this machine listens; empty for none.
     #[arg(
         long = "local-exporter.listen-address",
@@ -161,7 +151,6 @@ impl ServeArgs {
             enable_lifecycle: self.enable_lifecycle,
             storage: self.storage_location(environment),
             retention: self.retention,
-            out_of_order_window: self.out_of_order_window,
             local_exporter: self.local_exporter.0,
         }
     }
@@ -248,7 +237,6 @@ mod tests {
             Some("127.0.0.1:5001".parse().unwrap())
         );
         assert_eq!(options.retention, Duration::from_hours(24 * 30));
-        assert_eq!(options.out_of_order_window, Duration::from_hours(1));
         assert!(!options.enable_lifecycle);
     }
 

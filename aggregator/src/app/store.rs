@@ -33,11 +33,7 @@ pub(super) async fn open(options: &Options, clock: &Clock) -> Result<Storage, St
         }
         opened => opened?,
     };
-    let storage_options = StorageOptions {
-        out_of_order_window: options.out_of_order_window,
-        ..StorageOptions::default()
-    };
-    let storage = Storage::open(store, storage_options).await?;
+    let storage = Storage::open(store, StorageOptions::default()).await?;
     let status = storage.status();
     tracing::info!(
         series = status.series,
