@@ -185,6 +185,11 @@ impl Window {
             .into_values()
             .filter_map(keep);
         self.late = late.map(|row| (row.timestamp, row)).collect();
+        // With its tile gone a late row is late no more: it has its place before the open ones.
+        let after = self.tiles.last().map_or(start, |tile| tile.last() + 1);
+        let mut open: Vec<_> = self.late.split_off(&after).into_values().collect();
+        open.append(&mut self.open);
+        self.open = open;
         self.late_samples = self.late.values().map(|row| row.ids.len()).sum();
     }
 
@@ -337,4 +342,37 @@ fn cut(range: TimeRange, start: usize, timestamps: &mut Vec<Millis>, values: &mu
     let begin = start + timestamps[start..].partition_point(|&ts| ts < range.start);
     timestamps.drain(start..begin);
     values.drain(start..begin);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: u32, timestamp: Millis) -> Arc<Row> {
+        Arc::new(Row {
+            timestamp,
+            ids: Arc::from([id]),
+            values: Box::from([1.0]),
+        })
+    }
+
+    #[test]
+    fn a_late_row_whose_tile_is_removed_is_read_in_its_place() {
+        let (gone, stays) = (1, 2);
+        let mut window = Window::new(0);
+        for at in 0..=OPEN_ROWS {
+            window.insert(row(gone, 1000 * Millis::try_from(at).unwrap()));
+        }
+        window.insert(row(stays, 5500));
+        assert!(!window.tiles.is_empty() && !window.late.is_empty());
+        window.remove(&|id| id == gone, window.range());
+        window.insert(row(stays, 5000));
+        window.insert(row(stays, 6000));
+        let (mut timestamps, mut values) = (Vec::new(), Vec::new());
+        window
+            .read(stays, window.range(), &mut timestamps, &mut values)
+            .unwrap();
+        assert_eq!(timestamps, [5000, 5500, 6000]);
+        assert_eq!(window.at(stays, 5500).unwrap(), Some(1.0));
+    }
 }
