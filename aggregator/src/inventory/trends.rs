@@ -200,50 +200,24 @@ impl Trends {
 #[cfg(test)]
 mod tests {
     use system_stats_model::labels::Labels;
-    use system_stats_model::source::{Samples, SourceError};
+    use system_stats_model::source::FixedSource;
 
     use super::*;
 
     /// `up` of one host, one sample a minute, alternating from the tenth half-hour on.
-    struct Minutes;
-
-    impl SeriesSource for Minutes {
-        fn for_each(
-            &self,
-            selector: &Selector,
-            visit: &mut dyn FnMut(&Labels, Samples<'_>) -> ControlFlow<()>,
-        ) -> Result<(), SourceError> {
-            let labels = Labels::from_pairs([("__name__", "up"), ("instance", "a")]);
-            if !selector
-                .matchers
-                .iter()
-                .all(|one| one.matches_labels(&labels))
-            {
-                return Ok(());
-            }
-            let minutes = (10 * 30..60 * 30).map(|minute: i64| minute * 60_000);
-            let timestamps: Vec<Millis> =
-                minutes.filter(|at| selector.range.contains(*at)).collect();
-            let values: Vec<f64> = timestamps
-                .iter()
-                .map(|at| (at / 60_000 % 2) as f64)
-                .collect();
-            let _ = visit(
-                &labels,
-                Samples {
-                    timestamps: &timestamps,
-                    values: &values,
-                },
-            );
-            Ok(())
-        }
+    fn minutes() -> FixedSource {
+        let labels = Labels::from_pairs([("__name__", "up"), ("instance", "a")]);
+        let minutes = 10 * 30..60 * 30;
+        let samples = minutes.map(|minute: i64| (&labels, minute * 60_000, (minute % 2) as f64));
+        samples.collect()
     }
 
     #[test]
     fn slots_move_on_and_are_what_reading_them_anew_gives() {
+        let source = minutes();
         let renew = |fleet: Fleet, slot: i64| {
             let now = slot * DAY_SLOT + 60_000;
-            fleet.renewed(&View(&Minutes), now).unwrap()
+            fleet.renewed(&View(&source), now).unwrap()
         };
         let first = renew(Fleet::default(), 50);
         let day = first.availability("a");

@@ -3,11 +3,15 @@
 //! A source is a snapshot that is already in memory (encoded or not): whoever has to fetch from a
 //! database does so before, asynchronously, and hands the snapshot on. Reading it is synchronous.
 
+mod fixed;
+
 use std::ops::ControlFlow;
 
 use crate::labels::Labels;
 use crate::matcher::Matcher;
 use crate::sample::{Millis, TimeRange};
+
+pub use fixed::FixedSource;
 
 /// Which series, and which stretch of them.
 #[derive(Clone, Debug)]
@@ -41,11 +45,60 @@ pub enum SourceError {
     },
 }
 
+/// Room for the samples of one series; kept and used again, so that reading many series allocates
+/// once.
+#[derive(Clone, Debug, Default)]
+pub struct SampleBuffer {
+    /// Milliseconds since 1970, strictly ascending.
+    pub timestamps: Vec<Millis>,
+    /// As many values, staleness markers included.
+    pub values: Vec<f64>,
+}
+
+impl SampleBuffer {
+    /// Forgets the samples and keeps the room.
+    pub fn clear(&mut self) {
+        self.timestamps.clear();
+        self.values.clear();
+    }
+
+    /// What is in it.
+    #[must_use]
+    pub fn samples(&self) -> Samples<'_> {
+        Samples {
+            timestamps: &self.timestamps,
+            values: &self.values,
+        }
+    }
+}
+
+/// The series that a selector picked: names at once, samples when they are asked for. Several
+/// threads may read different series of one set at the same time.
+pub trait SeriesSet: Send + Sync {
+    /// The label sets, ascending, each once. Some may have no sample in the range.
+    fn labels(&self) -> &[Labels];
+
+    /// Replaces the content of `into` by the samples of series `at` (an index into
+    /// [`labels`](Self::labels)) that lie in `range`, which may be narrower than the selector's
+    /// but not wider; nothing if it has none there.
+    ///
+    /// # Errors
+    /// [`SourceError`] when stored data is unreadable.
+    fn read(&self, at: usize, range: TimeRange, into: &mut SampleBuffer)
+    -> Result<(), SourceError>;
+}
+
 /// Where samples come from.
 pub trait SeriesSource: Send + Sync {
-    /// Calls `visit` once for every series that `selector` picks, in no particular order, with its
-    /// samples decoded into memory that is valid only during the call. Stops early when `visit`
-    /// breaks.
+    /// The series that `selector` picks.
+    ///
+    /// # Errors
+    /// [`SourceError`] when stored data is unreadable.
+    fn select<'a>(&'a self, selector: &Selector) -> Result<Box<dyn SeriesSet + 'a>, SourceError>;
+
+    /// Calls `visit` once for every series that `selector` picks and that has samples in its
+    /// range, ascending by labels, with its samples decoded into memory that is valid only during
+    /// the call. Stops early when `visit` breaks.
     ///
     /// # Errors
     /// [`SourceError`] when stored data is unreadable.
@@ -53,5 +106,15 @@ pub trait SeriesSource: Send + Sync {
         &self,
         selector: &Selector,
         visit: &mut dyn FnMut(&Labels, Samples<'_>) -> ControlFlow<()>,
-    ) -> Result<(), SourceError>;
+    ) -> Result<(), SourceError> {
+        let set = self.select(selector)?;
+        let mut buffer = SampleBuffer::default();
+        for (at, labels) in set.labels().iter().enumerate() {
+            set.read(at, selector.range, &mut buffer)?;
+            if !buffer.timestamps.is_empty() && visit(labels, buffer.samples()).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
 }

@@ -1,13 +1,12 @@
 //! A snapshot: windows shared with the head, decoded when they are read.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use system_stats_model::labels::Labels;
 use system_stats_model::matcher::{MatchOp, Matcher};
 use system_stats_model::sample::{Millis, TimeRange};
-use system_stats_model::source::{Samples, Selector, SeriesSource, SourceError};
+use system_stats_model::source::{SampleBuffer, Selector, SeriesSet, SeriesSource, SourceError};
 
 use crate::head::Window;
 
@@ -39,37 +38,46 @@ fn conditions(matchers: &[Matcher]) -> Vec<Condition> {
 }
 
 impl SeriesSource for Snapshot {
-    fn for_each(
-        &self,
-        selector: &Selector,
-        visit: &mut dyn FnMut(&Labels, Samples<'_>) -> ControlFlow<()>,
-    ) -> Result<(), SourceError> {
+    fn select<'a>(&'a self, selector: &Selector) -> Result<Box<dyn SeriesSet + 'a>, SourceError> {
         let is_match = |labels: &Labels| selector.matchers.iter().all(|m| m.matches_labels(labels));
-        let mut scratch = Scratch::default();
-        let mut one = |series: &Series| self.read(series, selector.range, &mut scratch, visit);
         let picked = self.picks.get(&conditions(&selector.matchers));
-        let stopped = if let Some(picked) = picked {
-            picked.iter().try_for_each(|&at| one(&self.series[at]))
-        } else {
-            let mut all = self.series.iter().filter(|series| is_match(&series.labels));
-            all.try_for_each(one)
+        let mut series: Vec<&Series> = match picked {
+            Some(picked) => picked.iter().map(|&at| &self.series[at]).collect(),
+            None => (self.series.iter().filter(|series| is_match(&series.labels))).collect(),
         };
-        match stopped {
-            Err(Stop::Corrupt(error)) => Err(error),
-            Err(Stop::Break) | Ok(()) => Ok(()),
-        }
+        series.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(Box::new(Picked {
+            labels: series.iter().map(|one| one.labels.clone()).collect(),
+            series,
+            snapshot: self,
+        }))
     }
 }
 
-enum Stop {
-    Break,
-    Corrupt(SourceError),
+/// What one selector picks of a snapshot.
+struct Picked<'a> {
+    snapshot: &'a Snapshot,
+    labels: Vec<Labels>,
+    series: Vec<&'a Series>,
 }
 
-#[derive(Default)]
-struct Scratch {
-    timestamps: Vec<Millis>,
-    values: Vec<f64>,
+impl SeriesSet for Picked<'_> {
+    fn labels(&self) -> &[Labels] {
+        &self.labels
+    }
+
+    fn read(
+        &self,
+        at: usize,
+        range: TimeRange,
+        into: &mut SampleBuffer,
+    ) -> Result<(), SourceError> {
+        into.clear();
+        match self.series.get(at) {
+            Some(series) => self.snapshot.read(series, range, into),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Snapshot {
@@ -77,36 +85,25 @@ impl Snapshot {
         &self,
         series: &Series,
         range: TimeRange,
-        scratch: &mut Scratch,
-        visit: &mut dyn FnMut(&Labels, Samples<'_>) -> ControlFlow<()>,
-    ) -> Result<(), Stop> {
-        let Scratch { timestamps, values } = scratch;
-        timestamps.clear();
-        values.clear();
+        into: &mut SampleBuffer,
+    ) -> Result<(), SourceError> {
+        let SampleBuffer { timestamps, values } = into;
         for (id, target) in &series.parts {
             for window in self.windows.get(target).into_iter().flatten() {
                 if !range.overlaps(window.range()) {
                     continue;
                 }
                 let read = window.read(*id, range, timestamps, values);
-                read.map_err(|reason| {
-                    Stop::Corrupt(SourceError::Corrupt {
-                        series: series.labels.clone(),
-                        reason: format!("window {}: {reason}", window.range().start),
-                    })
+                read.map_err(|reason| SourceError::Corrupt {
+                    series: series.labels.clone(),
+                    reason: format!("window {}: {reason}", window.range().start),
                 })?;
             }
         }
         if series.parts.len() > 1 {
             interleave(timestamps, values);
         }
-        if timestamps.is_empty() {
-            return Ok(());
-        }
-        match visit(&series.labels, Samples { timestamps, values }) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(Stop::Break),
-        }
+        Ok(())
     }
 }
 
