@@ -1,0 +1,8 @@
+//! PromQL as Prometheus 3 speaks it.
+//!
+//! Pure and synchronous: text in, tree out; tree and samples in, values out. Not here: fetching,
+//! HTTP, clocks, threads that outlive a call. Native histograms are not evaluated.
+//!
+//! * [`ast`] - the tree, with the place of every node in the text
+
+pub mod ast;
