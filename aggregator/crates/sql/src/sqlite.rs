@@ -224,7 +224,11 @@ impl Store for SqliteStore {
             let id = unsigned(&row, 0).map_err(failed)?;
             let labels: &[u8] = row.try_get(1).map_err(failed)?;
             let labels = self.labels(&format!("table target, id {id}"), labels)?;
-            targets.push(TargetRow { id, labels });
+            targets.push(TargetRow {
+                id,
+                pack: id,
+                labels,
+            });
         }
         Ok(targets)
     }

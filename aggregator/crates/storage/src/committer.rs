@@ -162,8 +162,11 @@ fn prepare(pending: &Pending) -> Result<CommitBatch, String> {
         blob: None,
         targets: pending.targets.clone(),
         series: pending.series.clone(),
+        left_series: Vec::new(),
         forgotten_series: pending.forgotten_series.clone(),
         forgotten_targets: pending.forgotten_targets.clone(),
+        deletion: None,
+        packs: Vec::new(),
         objects: Vec::new(),
         deleted_objects: Vec::new(),
         meta: pending

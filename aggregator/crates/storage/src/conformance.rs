@@ -8,6 +8,8 @@
     reason = "these are tests: each says what it asserts"
 )]
 
+mod blocks;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -26,6 +28,8 @@ use crate::store::{
     TargetRow,
 };
 
+pub use blocks::*;
+
 /// Why a case fails, apart from what it asserts.
 pub type CaseError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -35,6 +39,12 @@ pub trait Harness: Send + Sync {
     /// A handle on the data that all handles of this harness share; there is none at first. The
     /// handles before have been dropped, closed or not.
     async fn store(&self) -> Result<Arc<dyn Store>, CaseError>;
+
+    /// Another handle while this one is still there, as a second process would have it. None where
+    /// a second process is kept out.
+    async fn beside(&self, _first: &Arc<dyn Store>) -> Result<Option<Arc<dyn Store>>, CaseError> {
+        Ok(None)
+    }
 }
 
 /// Makes a test of every case, on a fresh harness each.
@@ -49,6 +59,14 @@ macro_rules! conformance {
             an_empty_store_has_nothing, a_commit_is_read_back, a_commit_has_its_place,
             a_commit_happens_as_a_whole, what_is_forgotten_is_gone, segments_are_trimmed,
             many_rows_and_large_ones, it_is_all_there_without_closing, a_storage_comes_back);
+    };
+    (blocks $harness:expr) => {
+        $crate::conformance!($harness;
+            blocks_count_from_their_turn_on, blocks_are_read_by_group, windows_are_listed_in_pages,
+            windows_of_other_versions_are_swept, old_windows_expire,
+            packs_layouts_and_deletions_come_and_go, series_that_have_left_are_apart,
+            blocks_survive_without_closing, who_was_taken_over_writes_no_blocks,
+            many_blocks_and_large_ones);
     };
     ($harness:expr; $($case:ident),+) => {
         $(
@@ -75,7 +93,11 @@ fn labels(text: &str) -> Labels {
 
 fn target(id: u64, text: &str) -> TargetRow {
     let labels = labels(text);
-    TargetRow { id, labels }
+    TargetRow {
+        id,
+        pack: id,
+        labels,
+    }
 }
 
 fn series(id: u64, target: u64, text: &str) -> SeriesRow {
@@ -458,7 +480,12 @@ mod tests {
         async fn store(&self) -> Result<Arc<dyn Store>, CaseError> {
             Ok(Arc::new(self.0.reopened()))
         }
+
+        async fn beside(&self, _: &Arc<dyn Store>) -> Result<Option<Arc<dyn Store>>, CaseError> {
+            self.store().await.map(Some)
+        }
     }
 
     crate::conformance!(Memory::default());
+    crate::conformance!(blocks Memory::default());
 }

@@ -4,6 +4,8 @@
 //! gives another handle on the same data, as a second start of the program would have: opening
 //! through it fences the first one off.
 
+mod blocks;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,12 +17,14 @@ use system_stats_model::sample::Millis;
 
 use crate::object::ObjectKind;
 use crate::store::{
-    CommitBatch, Committed, JournalRow, Opened, SeriesRow, Store, StoreError, StoredObject,
-    TargetRow,
+    BlockRow, CommitBatch, Committed, DeletionRow, FoldCommit, Forgotten, Found, JournalRow,
+    LayoutRow, Opened, PackRow, SeriesRow, Store, StoreError, StoredObject, TargetRow, Tier,
+    Wanted, WindowHead, WindowKey,
 };
 use crate::sync::lock;
+use blocks::Blocks;
 
-/// How a commit goes wrong.
+/// How a write goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing is written, and the caller knows.
@@ -47,11 +51,18 @@ struct Shared {
     committed: Committed,
     targets: BTreeMap<u64, TargetRow>,
     series: BTreeMap<u64, SeriesRow>,
+    /// The last sample of the series that have left memory.
+    left: BTreeMap<u64, Millis>,
+    blocks: Blocks,
     /// By segment and number.
     journal: BTreeMap<(u64, u64), JournalRow>,
     objects: BTreeMap<(ObjectKind, String), (Millis, Bytes)>,
     meta: BTreeMap<String, i64>,
     faults: VecDeque<Fault>,
+    /// The same for every other write.
+    block_faults: VecDeque<Fault>,
+    /// So many more writes of any kind, then the process is dead.
+    writes_left: Option<usize>,
     is_down: bool,
 }
 
@@ -76,6 +87,28 @@ impl MemoryStore {
         lock(&self.shared).faults.extend(faults);
     }
 
+    /// The same for writes that are no commits: blocks, headers, removals.
+    pub fn fail_next_blocks(&self, faults: impl IntoIterator<Item = Fault>) {
+        lock(&self.shared).block_faults.extend(faults);
+    }
+
+    /// After so many more writes of any kind all others fail, as if the process had died, until
+    /// the store is opened again.
+    pub fn die_after(&self, writes: usize) {
+        lock(&self.shared).writes_left = Some(writes);
+    }
+
+    /// The blocks of a tier, whether their version counts or not: window, version, group.
+    #[must_use]
+    pub fn blocks(&self, tier: Tier) -> Vec<(WindowKey, u64, u32)> {
+        lock(&self.shared).blocks.keys(tier)
+    }
+
+    /// Replaces what a block of the valid version of a window holds.
+    pub fn damage_block(&self, tier: Tier, key: WindowKey, group: u32, blob: Bytes) {
+        lock(&self.shared).blocks.damage(tier, key, group, blob);
+    }
+
     /// From now on everything fails, or nothing any more.
     pub fn set_down(&self, is_down: bool) {
         lock(&self.shared).is_down = is_down;
@@ -96,6 +129,53 @@ impl MemoryStore {
         }
         Ok(read(&shared))
     }
+
+    /// Begins a write: the fault that it has, if any.
+    fn begin(
+        &self,
+        faults: impl FnOnce(&mut Shared) -> &mut VecDeque<Fault>,
+    ) -> Result<Option<Fault>, StoreError> {
+        let mut shared = lock(&self.shared);
+        if shared.is_down {
+            return Err(StoreError::Failed("the store is down".to_owned()));
+        }
+        match &mut shared.writes_left {
+            Some(0) => return Err(StoreError::Failed("told to die".to_owned())),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        Ok(faults(&mut shared).pop_front())
+    }
+
+    async fn apply<T>(
+        &self,
+        fault: Option<Fault>,
+        write: impl FnOnce(&mut Shared) -> Result<T, StoreError> + Send,
+    ) -> Result<T, StoreError> {
+        if let Some(Fault::Slow(pause)) = fault {
+            tokio::time::sleep(pause).await;
+        }
+        let mut shared = lock(&self.shared);
+        if shared.epoch != self.epoch.load(Ordering::SeqCst) {
+            return Err(StoreError::Fenced);
+        }
+        let lost = || StoreError::Unknown("the connection was lost".to_owned());
+        let written = match fault {
+            Some(Fault::Before) => return Err(StoreError::Failed("told to fail".to_owned())),
+            Some(Fault::BeforeUnknown) => return Err(lost()),
+            _ => write(&mut shared)?,
+        };
+        match fault {
+            Some(Fault::AfterUnknown) => Err(lost()),
+            _ => Ok(written),
+        }
+    }
+
+    /// A write that is no commit.
+    async fn write<T>(&self, write: impl FnOnce(&mut Shared) -> T + Send) -> Result<T, StoreError> {
+        let fault = self.begin(|shared| &mut shared.block_faults)?;
+        self.apply(fault, |shared| Ok(write(shared))).await
+    }
 }
 
 #[async_trait]
@@ -106,6 +186,7 @@ impl Store for MemoryStore {
             return Err(StoreError::Failed("the store is down".to_owned()));
         }
         shared.epoch += 1;
+        shared.writes_left = None;
         self.epoch.store(shared.epoch, Ordering::SeqCst);
         let objects = shared.objects.iter();
         Ok(Opened {
@@ -126,7 +207,18 @@ impl Store for MemoryStore {
     }
 
     async fn series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError> {
-        self.read(|shared| page(&shared.series, after, limit))
+        self.read(|shared| {
+            let rows = shared.series.range(after.saturating_add(1)..);
+            let rows = rows.filter(|(id, _)| !shared.left.contains_key(id));
+            rows.take(limit).map(|(_, row)| row.clone()).collect()
+        })
+    }
+
+    async fn series_by_id(&self, ids: &[u64]) -> Result<Vec<SeriesRow>, StoreError> {
+        self.read(|shared| {
+            let rows = ids.iter().filter_map(|id| shared.series.get(id));
+            rows.cloned().collect()
+        })
     }
 
     async fn journal(
@@ -158,30 +250,8 @@ impl Store for MemoryStore {
     }
 
     async fn commit(&self, batch: &CommitBatch) -> Result<(), StoreError> {
-        let fault = {
-            let mut shared = lock(&self.shared);
-            if shared.is_down {
-                return Err(StoreError::Failed("the store is down".to_owned()));
-            }
-            shared.faults.pop_front()
-        };
-        if let Some(Fault::Slow(pause)) = fault {
-            tokio::time::sleep(pause).await;
-        }
-        let mut shared = lock(&self.shared);
-        if shared.epoch != self.epoch.load(Ordering::SeqCst) {
-            return Err(StoreError::Fenced);
-        }
-        let lost = || StoreError::Unknown("the connection was lost".to_owned());
-        match fault {
-            Some(Fault::Before) => return Err(StoreError::Failed("told to fail".to_owned())),
-            Some(Fault::BeforeUnknown) => return Err(lost()),
-            _ => shared.apply(batch)?,
-        }
-        match fault {
-            Some(Fault::AfterUnknown) => Err(lost()),
-            _ => Ok(()),
-        }
+        let fault = self.begin(|shared| &mut shared.faults)?;
+        self.apply(fault, |shared| shared.apply(batch)).await
     }
 
     async fn committed(&self) -> Result<Committed, StoreError> {
@@ -189,14 +259,110 @@ impl Store for MemoryStore {
     }
 
     async fn trim(&self, segment: u64, limit: usize) -> Result<usize, StoreError> {
-        self.read(|_| ())?;
-        let mut shared = lock(&self.shared);
-        let rows = shared.journal.values().filter(|row| row.segment == segment);
-        let rows: Vec<(u64, u64)> = rows.take(limit).map(|row| (segment, row.seq)).collect();
-        for key in &rows {
-            shared.journal.remove(key);
-        }
-        Ok(rows.len())
+        let trim = |shared: &mut Shared| {
+            let rows = shared.journal.values().filter(|row| row.segment == segment);
+            let rows: Vec<(u64, u64)> = rows.take(limit).map(|row| (segment, row.seq)).collect();
+            for key in &rows {
+                shared.journal.remove(key);
+            }
+            rows.len()
+        };
+        self.write(trim).await
+    }
+
+    async fn windows(
+        &self,
+        tier: Tier,
+        after: Option<WindowKey>,
+        limit: usize,
+    ) -> Result<Vec<WindowHead>, StoreError> {
+        self.read(|shared| shared.blocks.windows(tier, after, limit))
+    }
+
+    async fn read_windows(&self, tier: Tier, wanted: &[Wanted]) -> Result<Vec<Found>, StoreError> {
+        self.read(|shared| shared.blocks.read(tier, wanted))
+    }
+
+    async fn layout(&self, pack: u64, id: u64) -> Result<Option<LayoutRow>, StoreError> {
+        self.read(|shared| shared.blocks.layout(pack, id))
+    }
+
+    async fn packs(&self, after: u64, limit: usize) -> Result<Vec<PackRow>, StoreError> {
+        self.read(|shared| page(&shared.blocks.packs, after, limit))
+    }
+
+    async fn pack(&self, id: u64) -> Result<Option<PackRow>, StoreError> {
+        self.read(|shared| shared.blocks.packs.get(&id).cloned())
+    }
+
+    async fn deletions(&self) -> Result<Vec<DeletionRow>, StoreError> {
+        self.read(|shared| {
+            let rows = shared.blocks.deletions.iter();
+            let row = |(&seq, blob): (&u64, &Bytes)| DeletionRow {
+                seq,
+                blob: blob.clone(),
+            };
+            rows.map(row).collect()
+        })
+    }
+
+    async fn put_blocks(
+        &self,
+        tier: Tier,
+        key: WindowKey,
+        ver: u64,
+        blocks: &[BlockRow],
+    ) -> Result<(), StoreError> {
+        self.write(|shared| shared.blocks.put(tier, key, ver, blocks))
+            .await
+    }
+
+    async fn turn(&self, commit: &FoldCommit) -> Result<(), StoreError> {
+        let turn = |shared: &mut Shared| {
+            shared.blocks.turn(commit);
+            shared.put_meta(&commit.meta);
+        };
+        self.write(turn).await
+    }
+
+    async fn sweep(
+        &self,
+        tier: Tier,
+        key: WindowKey,
+        keep: u64,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        self.write(|shared| shared.blocks.sweep(tier, key, keep, limit))
+            .await
+    }
+
+    async fn expire(&self, tier: Tier, before: Millis, limit: usize) -> Result<usize, StoreError> {
+        self.write(|shared| shared.blocks.expire(tier, before, limit))
+            .await
+    }
+
+    async fn expire_series(&self, before: Millis, limit: usize) -> Result<usize, StoreError> {
+        let expire = |shared: &mut Shared| {
+            let old = shared.left.iter().filter(|(_, last)| **last < before);
+            let old: Vec<u64> = old.take(limit).map(|(id, _)| *id).collect();
+            for id in &old {
+                shared.left.remove(id);
+                shared.series.remove(id);
+            }
+            old.len()
+        };
+        self.write(expire).await
+    }
+
+    async fn forget(&self, forgotten: &Forgotten) -> Result<(), StoreError> {
+        self.write(|shared| shared.blocks.forget(forgotten)).await
+    }
+
+    async fn size(&self) -> Result<u64, StoreError> {
+        self.read(|shared| {
+            let journal = shared.journal.values().map(|row| row.blob.len());
+            (journal.sum::<usize>() + shared.blocks.size()) as u64
+        })
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -244,16 +410,28 @@ impl Shared {
         for key in &batch.deleted_objects {
             self.objects.remove(key);
         }
+        let left = batch.left_series.iter();
+        self.left
+            .extend(left.copied().filter(|(id, _)| self.series.contains_key(id)));
         for id in &batch.forgotten_series {
             self.series.remove(id);
+            self.left.remove(id);
         }
         for id in &batch.forgotten_targets {
             self.targets.remove(id);
         }
-        let meta = batch.meta.iter();
+        if let Some(blob) = &batch.deletion {
+            self.blocks.deletions.insert(batch.seq, blob.clone());
+        }
+        self.blocks.put_packs(&batch.packs);
+        self.put_meta(&batch.meta);
+        Ok(())
+    }
+
+    fn put_meta(&mut self, meta: &[(&'static str, i64)]) {
+        let meta = meta.iter();
         self.meta
             .extend(meta.map(|(key, value)| ((*key).to_owned(), *value)));
-        Ok(())
     }
 }
 

@@ -1,8 +1,15 @@
 //! The trait that a database implements, and what travels through it.
 //!
-//! It is narrow (a journal, two tables of names, documents, a little metadata) and coarse (a
-//! commit is one call and one transaction). Values are opaque bytes to it: nothing below this seam
-//! knows what a sample is.
+//! It is narrow (a journal, two tables of names, blocks with their headers, documents, a little
+//! metadata) and coarse (a commit is one call and one transaction). Values are opaque bytes to it:
+//! nothing below this seam knows what a sample is.
+//!
+//! The past is blocks. A window of a pack has a header, which names the one version of its blocks
+//! that counts. A new version is written beside it in as many calls as it takes, and becomes valid
+//! with [`Store::turn`]; blocks of other versions are rubbish from then on, as they are when a
+//! process dies on the way, and go with [`Store::sweep`].
+
+mod blocks;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,11 +18,19 @@ use system_stats_model::sample::Millis;
 
 use crate::object::ObjectKind;
 
+pub use blocks::{
+    BlockRow, DeletionRow, FoldCommit, Forgotten, Found, LayoutRow, PackRow, Tier, Turn, Wanted,
+    WindowHead, WindowKey, WindowRow,
+};
+
 /// A row of the table of targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetRow {
     /// Never reused.
     pub id: u64,
+    /// The pack that its blocks belong to: the id of the target that opened it. Targets that are
+    /// older than packs have their own id here.
+    pub pack: u64,
     /// The labels that its series share.
     pub labels: Labels,
 }
@@ -75,10 +90,16 @@ pub struct CommitBatch {
     pub targets: Vec<TargetRow>,
     /// Series that the journal's row is the first to name.
     pub series: Vec<SeriesRow>,
+    /// Series that have left memory, with the time of their last sample.
+    pub left_series: Vec<(u64, Millis)>,
     /// Series that have nothing left.
     pub forgotten_series: Vec<u64>,
     /// Targets that have no series left.
     pub forgotten_targets: Vec<u64>,
+    /// What is deleted from blocks, kept under the batch's number until it is forgotten.
+    pub deletion: Option<Bytes>,
+    /// Packs whose row changes with the deletion.
+    pub packs: Vec<PackRow>,
     /// Documents that are new or have a new version.
     pub objects: Vec<StoredObject>,
     /// Documents that are gone.
@@ -139,8 +160,14 @@ pub trait Store: Send + Sync + 'static {
     /// Up to `limit` targets with ids above `after`, ascending.
     async fn targets(&self, after: u64, limit: usize) -> Result<Vec<TargetRow>, StoreError>;
 
-    /// Up to `limit` series with ids above `after`, ascending.
+    /// Up to `limit` series with ids above `after` that have not left memory, ascending.
     async fn series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError>;
+
+    /// Those of the series that there are, whether they have left memory or not, in any order.
+    async fn series_by_id(&self, ids: &[u64]) -> Result<Vec<SeriesRow>, StoreError> {
+        let _ = ids;
+        Ok(Vec::new())
+    }
 
     /// Up to `limit` rows of the journal after row `after` of `segment`, ascending by segment and
     /// number.
@@ -165,6 +192,105 @@ pub trait Store: Send + Sync + 'static {
     /// Removes up to `limit` rows of a segment of the journal; returns how many. Fewer than
     /// `limit` means that the segment is gone.
     async fn trim(&self, segment: u64, limit: usize) -> Result<usize, StoreError>;
+
+    /// Up to `limit` headers after `after` of a tier, ascending by window, then pack.
+    async fn windows(
+        &self,
+        tier: Tier,
+        after: Option<WindowKey>,
+        limit: usize,
+    ) -> Result<Vec<WindowHead>, StoreError> {
+        let _ = (tier, after, limit);
+        Ok(Vec::new())
+    }
+
+    /// Headers and blocks, all as of one moment, in the order of `wanted`; windows that are not
+    /// there are left out. The caller asks for no more than a few megabytes at once.
+    async fn read_windows(&self, tier: Tier, wanted: &[Wanted]) -> Result<Vec<Found>, StoreError> {
+        let _ = (tier, wanted);
+        Ok(Vec::new())
+    }
+
+    /// A layout.
+    async fn layout(&self, pack: u64, id: u64) -> Result<Option<LayoutRow>, StoreError> {
+        let _ = (pack, id);
+        Ok(None)
+    }
+
+    /// Up to `limit` packs with ids above `after`, ascending.
+    async fn packs(&self, after: u64, limit: usize) -> Result<Vec<PackRow>, StoreError> {
+        let _ = (after, limit);
+        Ok(Vec::new())
+    }
+
+    /// A pack.
+    async fn pack(&self, id: u64) -> Result<Option<PackRow>, StoreError> {
+        let _ = id;
+        Ok(None)
+    }
+
+    /// All deletions that have not been forgotten, ascending.
+    async fn deletions(&self) -> Result<Vec<DeletionRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Writes blocks of a version that does not count yet, in one transaction; a block that is
+    /// there already is replaced. The caller keeps each call to a few dozen rows and a few hundred
+    /// kilobytes.
+    async fn put_blocks(
+        &self,
+        tier: Tier,
+        key: WindowKey,
+        ver: u64,
+        blocks: &[BlockRow],
+    ) -> Result<(), StoreError> {
+        let _ = (tier, key, ver, blocks);
+        Err(StoreError::Failed("this database has no blocks".to_owned()))
+    }
+
+    /// Makes versions valid, in one transaction, all or nothing. Doing it twice is doing it once.
+    async fn turn(&self, commit: &FoldCommit) -> Result<(), StoreError> {
+        let _ = commit;
+        Err(StoreError::Failed("this database has no blocks".to_owned()))
+    }
+
+    /// Removes up to `limit` blocks of a window of other versions than `keep` (0: of all);
+    /// returns how many. Fewer than `limit` means that there are no more.
+    async fn sweep(
+        &self,
+        tier: Tier,
+        key: WindowKey,
+        keep: u64,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let _ = (tier, key, keep, limit);
+        Err(StoreError::Failed("this database has no blocks".to_owned()))
+    }
+
+    /// Removes windows that begin before `before`, headers first, about `limit` rows of them;
+    /// returns how many. 0 means that there are no more.
+    async fn expire(&self, tier: Tier, before: Millis, limit: usize) -> Result<usize, StoreError> {
+        let _ = (tier, before, limit);
+        Ok(0)
+    }
+
+    /// Removes up to `limit` series that have left memory and whose last sample was before
+    /// `before`; returns how many.
+    async fn expire_series(&self, before: Millis, limit: usize) -> Result<usize, StoreError> {
+        let _ = (before, limit);
+        Ok(0)
+    }
+
+    /// Removes rows, in one transaction. What is not there is gone already.
+    async fn forget(&self, forgotten: &Forgotten) -> Result<(), StoreError> {
+        let _ = forgotten;
+        Ok(())
+    }
+
+    /// What the stored data takes, in bytes, without room that is free for more.
+    async fn size(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
 
     /// Lets go of the store in good order. Nothing is called after it but, perhaps, this again.
     async fn close(&self) -> Result<(), StoreError>;

@@ -157,6 +157,7 @@ impl Names {
         Self {
             target: is_new.then(|| TargetRow {
                 id: u64::from(target.id),
+                pack: u64::from(target.id),
                 labels: target.labels.clone(),
             }),
             series: series.collect(),
