@@ -63,7 +63,7 @@ macro_rules! conformance {
     (blocks $harness:expr) => {
         $crate::conformance!($harness;
             blocks_count_from_their_turn_on, blocks_are_read_by_group, windows_are_listed_in_pages,
-            windows_of_other_versions_are_swept, old_windows_expire,
+            what_does_not_count_is_swept, old_windows_expire,
             packs_layouts_and_deletions_come_and_go, series_that_have_left_are_apart,
             blocks_survive_without_closing, who_was_taken_over_writes_no_blocks,
             many_blocks_and_large_ones);

@@ -98,9 +98,9 @@ impl MemoryStore {
         lock(&self.shared).writes_left = Some(writes);
     }
 
-    /// The blocks of a tier, whether their version counts or not: window, version, group.
+    /// The blocks of a tier, whether their version counts or not: window, group, version.
     #[must_use]
-    pub fn blocks(&self, tier: Tier) -> Vec<(WindowKey, u64, u32)> {
+    pub fn blocks(&self, tier: Tier) -> Vec<(WindowKey, u32, u64)> {
         lock(&self.shared).blocks.keys(tier)
     }
 

@@ -4,10 +4,11 @@
 //! metadata) and coarse (a commit is one call and one transaction). Values are opaque bytes to it:
 //! nothing below this seam knows what a sample is.
 //!
-//! The past is blocks. A window of a pack has a header, which names the one version of its blocks
-//! that counts. A new version is written beside it in as many calls as it takes, and becomes valid
-//! with [`Store::turn`]; blocks of other versions are rubbish from then on, as they are when a
-//! process dies on the way, and go with [`Store::sweep`].
+//! The past is blocks. A window of a pack has a header with the version of it that is valid. Of
+//! each group the newest block counts whose version is not above the header's. What changes is
+//! written as blocks of the next version, in as many calls as it takes, and becomes valid with
+//! [`Store::turn`]; the blocks that these supersede are rubbish from then on, as those of a process
+//! that died on the way always were, and go with [`Store::sweep`].
 
 mod blocks;
 
@@ -254,8 +255,10 @@ pub trait Store: Send + Sync + 'static {
         Err(StoreError::Failed("this database has no blocks".to_owned()))
     }
 
-    /// Removes up to `limit` blocks of a window of other versions than `keep` (0: of all);
-    /// returns how many. Fewer than `limit` means that there are no more.
+    /// Removes up to `limit` blocks of a window that do not count when its header has version
+    /// `keep`: those of a later version, and those of whose group there is a newer one that
+    /// counts. With 0 none counts. Returns how many; fewer than `limit` means that there are no
+    /// more.
     async fn sweep(
         &self,
         tier: Tier,

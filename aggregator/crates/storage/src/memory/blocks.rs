@@ -14,8 +14,22 @@ use crate::store::{
 #[derive(Debug, Default)]
 struct Tables {
     headers: BTreeMap<WindowKey, WindowRow>,
-    /// By window, version and group.
-    blocks: BTreeMap<(WindowKey, u64, u32), Bytes>,
+    /// By window, group and version.
+    blocks: BTreeMap<(WindowKey, u32, u64), Bytes>,
+}
+
+impl Tables {
+    /// The block of a group that counts under version `ver`.
+    fn valid(
+        &self,
+        key: WindowKey,
+        ver: u64,
+        group: u32,
+    ) -> Option<((WindowKey, u32, u64), &Bytes)> {
+        let versions = (key, group, 1)..=(key, group, ver.max(1));
+        let newest = self.blocks.range(versions).next_back()?;
+        (ver > 0).then_some((*newest.0, newest.1))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +62,7 @@ impl Blocks {
         let found = wanted.iter().filter_map(|wanted| {
             let row = tables.headers.get(&wanted.key)?;
             let blocks = wanted.groups.iter().filter_map(|&group| {
-                let blob = tables.blocks.get(&(wanted.key, row.head.ver, group))?;
+                let (_, blob) = tables.valid(wanted.key, row.head.ver, group)?;
                 let blob = blob.clone();
                 Some(BlockRow { group, blob })
             });
@@ -68,7 +82,7 @@ impl Blocks {
     pub(super) fn put(&mut self, tier: Tier, key: WindowKey, ver: u64, blocks: &[BlockRow]) {
         let tables = self.tiers.entry(tier).or_default();
         let rows = blocks.iter();
-        let rows = rows.map(|row| ((key, ver, row.group), row.blob.clone()));
+        let rows = rows.map(|row| ((key, row.group, ver), row.blob.clone()));
         tables.blocks.extend(rows);
     }
 
@@ -100,10 +114,12 @@ impl Blocks {
 
     pub(super) fn sweep(&mut self, tier: Tier, key: WindowKey, keep: u64, limit: usize) -> usize {
         let tables = self.tiers.entry(tier).or_default();
-        let rows = tables.blocks.range((key, 0, 0)..=(key, u64::MAX, u32::MAX));
-        let rubbish = rows
-            .map(|(at, _)| *at)
-            .filter(|(_, ver, _)| *ver != keep || keep == 0);
+        let rows = tables.blocks.range((key, 0, 0)..=(key, u32::MAX, u64::MAX));
+        let counts = |at: &(WindowKey, u32, u64)| {
+            let valid = tables.valid(key, keep, at.1);
+            valid.is_some_and(|(valid, _)| valid == *at)
+        };
+        let rubbish = rows.map(|(at, _)| *at).filter(|at| !counts(at));
         let rubbish: Vec<_> = rubbish.take(limit).collect();
         for at in &rubbish {
             tables.blocks.remove(at);
@@ -151,8 +167,8 @@ impl Blocks {
         tiers.sum::<usize>() + self.layouts.values().map(Bytes::len).sum::<usize>()
     }
 
-    /// The blocks of a tier, valid or not: window, pack, version, group.
-    pub(super) fn keys(&self, tier: Tier) -> Vec<(WindowKey, u64, u32)> {
+    /// The blocks of a tier, valid or not: window, group, version.
+    pub(super) fn keys(&self, tier: Tier) -> Vec<(WindowKey, u32, u64)> {
         let tables = self.tiers.get(&tier);
         tables.map_or_else(Vec::new, |tables| tables.blocks.keys().copied().collect())
     }
@@ -161,9 +177,9 @@ impl Blocks {
     pub(super) fn damage(&mut self, tier: Tier, key: WindowKey, group: u32, blob: Bytes) {
         if let Some(tables) = self.tiers.get_mut(&tier)
             && let Some(row) = tables.headers.get(&key)
-            && let Some(have) = tables.blocks.get_mut(&(key, row.head.ver, group))
+            && let Some((at, _)) = tables.valid(key, row.head.ver, group)
         {
-            *have = blob;
+            tables.blocks.insert(at, blob);
         }
     }
 }

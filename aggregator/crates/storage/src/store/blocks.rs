@@ -69,7 +69,8 @@ pub struct WindowKey {
 pub struct WindowHead {
     /// Which window.
     pub key: WindowKey,
-    /// The version of it that is valid: blocks of any other do not count. From 1 on.
+    /// The version of it that is valid, from 1 on. Of each group the newest block counts whose
+    /// version is not above it.
     pub ver: u64,
     /// The layout of its columns.
     pub layout: u64,
@@ -131,7 +132,7 @@ pub struct Wanted {
 pub struct Found {
     /// The header.
     pub row: WindowRow,
-    /// Those of the blocks wanted that its version has, ascending.
+    /// Those of the blocks wanted that count, ascending by group, at most one of each.
     pub blocks: Vec<BlockRow>,
 }
 
