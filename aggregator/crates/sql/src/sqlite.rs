@@ -301,6 +301,32 @@ impl Store for SqliteStore {
         }))
     }
 
+    async fn objects(
+        &self,
+        kind: ObjectKind,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<StoredObject>, StoreError> {
+        let failed = |error| self.failed(&error);
+        let query = sqlx::query(statements::OBJECTS_AFTER)
+            .bind(kind.code())
+            .bind(after.as_bytes())
+            .bind(signed_size(limit));
+        let rows = query.fetch_all(&self.readers).await.map_err(failed)?;
+        let mut objects = Vec::with_capacity(rows.len());
+        for row in rows {
+            let key: Vec<u8> = row.try_get(0).map_err(failed)?;
+            let body: &[u8] = row.try_get(2).map_err(failed)?;
+            objects.push(StoredObject {
+                kind,
+                key: String::from_utf8(key).map_err(|e| self.corrupt("table object", &e))?,
+                updated: row.try_get(1).map_err(failed)?,
+                body: Bytes::copy_from_slice(body),
+            });
+        }
+        Ok(objects)
+    }
+
     async fn commit(&self, batch: &CommitBatch) -> Result<(), StoreError> {
         let acquired = self.writer.acquire().await;
         let mut connection = acquired.map_err(|error| self.failed(&error))?;

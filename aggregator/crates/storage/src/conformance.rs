@@ -128,6 +128,7 @@ pub async fn an_empty_store_has_nothing(harness: &dyn Harness) -> Result<(), Cas
     assert_eq!(store.series(0, 10).await?, []);
     assert_eq!(store.journal(0, 0, 10).await?, []);
     assert_eq!(store.object(ObjectKind::System, "a").await?, None);
+    assert_eq!(store.objects(ObjectKind::System, "", 10).await?, []);
     assert_eq!(store.trim(1, 10).await?, 0);
     store.close().await?;
     store.close().await?;
@@ -202,6 +203,12 @@ pub async fn a_commit_is_read_back(harness: &dyn Harness) -> Result<(), CaseErro
         let of = |key| store.object(ObjectKind::System, key);
         assert_eq!(of("host").await?, Some(object("host", 3, b"new")));
         assert_eq!(of("b\0").await?, Some(object("b\0", 6, b"")));
+        let after = |key, limit| store.objects(ObjectKind::System, key, limit);
+        let both = [object("b\0", 6, b""), object("host", 3, b"new")];
+        assert_eq!(after("", 9).await?, both);
+        assert_eq!(after("", 1).await?, both[..1]);
+        assert_eq!(after("b\0", 9).await?, both[1..]);
+        assert_eq!(store.objects(ObjectKind::Alert, "", 9).await?, []);
         assert_eq!(of("b").await?, None);
         let newest = Committed {
             seq: 4,

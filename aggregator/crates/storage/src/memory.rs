@@ -7,6 +7,7 @@
 mod blocks;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -246,6 +247,27 @@ impl Store for MemoryStore {
                 updated: *updated,
                 body: body.clone(),
             })
+        })
+    }
+
+    async fn objects(
+        &self,
+        kind: ObjectKind,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<StoredObject>, StoreError> {
+        self.read(|shared| {
+            let after = (Bound::Excluded((kind, after.to_owned())), Bound::Unbounded);
+            let rows = shared.objects.range(after);
+            rows.take_while(|((of, _), _)| *of == kind)
+                .take(limit)
+                .map(|((kind, key), (updated, body))| StoredObject {
+                    kind: *kind,
+                    key: key.clone(),
+                    updated: *updated,
+                    body: body.clone(),
+                })
+                .collect()
         })
     }
 

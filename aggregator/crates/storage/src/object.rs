@@ -1,4 +1,4 @@
-//! Kept documents: the newest version of a JSON object per host.
+//! Kept documents: JSON objects by kind and key, the newest version of each.
 
 use bytes::Bytes;
 use system_stats_model::sample::Millis;
@@ -9,17 +9,39 @@ pub enum ObjectKind {
     /// A whole `/system` document, fetched or pushed as `details`; its key is the host's
     /// `instance`.
     System,
+    /// The newest sample of a pushing device; its key is the device's `instance`.
+    Device,
+    /// Which alerts a pushing device has raised and not recovered; keyed like [`Self::Device`].
+    Firing,
+    /// An alert that was raised, recovered or reported; its key is its number.
+    Alert,
+    /// A service that reports its status; its key is its name.
+    Service,
+    /// A report on a pipeline; its key is its number.
+    Pipeline,
 }
 
 impl ObjectKind {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::System];
+    pub const ALL: [Self; 6] = [
+        Self::System,
+        Self::Device,
+        Self::Firing,
+        Self::Alert,
+        Self::Service,
+        Self::Pipeline,
+    ];
 
     /// The number that stands for it in a database.
     #[must_use]
     pub fn code(self) -> i64 {
         match self {
             Self::System => 1,
+            Self::Device => 2,
+            Self::Firing => 3,
+            Self::Alert => 4,
+            Self::Service => 5,
+            Self::Pipeline => 6,
         }
     }
 

@@ -183,6 +183,15 @@ pub trait Store: Send + Sync + 'static {
     async fn object(&self, kind: ObjectKind, key: &str)
     -> Result<Option<StoredObject>, StoreError>;
 
+    /// Up to `limit` documents of a kind whose keys are above `after` in the order of their bytes,
+    /// ascending.
+    async fn objects(
+        &self,
+        kind: ObjectKind,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<StoredObject>, StoreError>;
+
     /// Commits a batch in one transaction, all or nothing, if and only if the newest commit is
     /// `batch.seq - 1` and the store has not been taken over.
     async fn commit(&self, batch: &CommitBatch) -> Result<(), StoreError>;

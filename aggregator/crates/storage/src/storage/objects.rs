@@ -10,7 +10,7 @@ use system_stats_model::sample::Millis;
 use super::{ReadError, Storage};
 use crate::journal::unpack;
 use crate::object::{Object, ObjectKind};
-use crate::store::StoreError;
+use crate::store::{StoreError, StoredObject};
 use crate::sync::lock;
 
 /// The documents there are.
@@ -56,16 +56,36 @@ impl Storage {
     /// # Errors
     /// [`AppendError::Closed`], [`AppendError::Overloaded`].
     pub fn put_object(&self, object: Object, urgency: Urgency) -> Result<Ticket, AppendError> {
+        self.put_objects(vec![object], urgency)
+    }
+
+    /// Keeps documents as [`Self::put_object`] does; they become durable together or not at all.
+    ///
+    /// # Errors
+    /// [`AppendError::Closed`], [`AppendError::Overloaded`].
+    pub fn put_objects(
+        &self,
+        objects: Vec<Object>,
+        urgency: Urgency,
+    ) -> Result<Ticket, AppendError> {
         self.inner.queue.admit()?;
         let mut kept = lock(&self.inner.objects.kept);
-        let key = (object.kind, object.key.clone());
-        let (updated, body) = (object.updated, object.body.clone());
-        let ticket = self
-            .inner
-            .queue
-            .add(urgency, |pending, _| pending.put_object(object));
-        let pending = Some((ticket.0, body));
-        kept.insert(key, Kept { updated, pending });
+        let bodies: Vec<_> = objects
+            .iter()
+            .map(|object| {
+                let key = (object.kind, object.key.clone());
+                (key, object.updated, object.body.clone())
+            })
+            .collect();
+        let ticket = self.inner.queue.add(urgency, |pending, _| {
+            objects
+                .into_iter()
+                .for_each(|object| pending.put_object(object));
+        });
+        for (key, updated, body) in bodies {
+            let pending = Some((ticket.0, body));
+            kept.insert(key, Kept { updated, pending });
+        }
         Ok(ticket)
     }
 
@@ -120,6 +140,33 @@ impl Storage {
             updated: stored.updated,
             body: body.into(),
         }))
+    }
+
+    /// Up to `limit` durable documents of a kind with keys above `after`, ascending: all of them,
+    /// page by page, at a start.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the database cannot be read or one of the rows is damaged.
+    pub async fn object_page(
+        &self,
+        kind: ObjectKind,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<Object>, ReadError> {
+        let rows = self.inner.store.objects(kind, after, limit).await?;
+        let object = |stored: StoredObject| {
+            let body = unpack(&stored.body).map_err(|reason| StoreError::Corrupt {
+                place: format!("the stored document of {:?}", stored.key),
+                reason: reason.to_string(),
+            })?;
+            Ok(Object {
+                kind,
+                key: stored.key,
+                updated: stored.updated,
+                body: body.into(),
+            })
+        };
+        rows.into_iter().map(object).collect()
     }
 
     /// The keys of all documents of a kind, ascending, and when each was made.
