@@ -8,11 +8,13 @@
 //! * [`matcher`] - label matchers as PromQL has them
 //! * [`exposition`] - the exposition formats, read
 //! * [`append`] - the write seam, [`Appender`](append::Appender)
+//! * [`rollup`] - samples summed up over buckets of time
 //! * [`source`] - the read seam, [`SeriesSource`](source::SeriesSource)
 
 pub mod append;
 pub mod exposition;
 pub mod labels;
 pub mod matcher;
+pub mod rollup;
 pub mod sample;
 pub mod source;
