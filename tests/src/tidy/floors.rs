@@ -85,26 +85,30 @@ const BUILDINGS: [Building; 2] = [
 
 /// The workspace's own crates as the aggregator's modules see them. `model` is the ground everybody
 /// stands on; the exporter's library is what `app` starts inside the process.
-const CRATES: [(&str, i8); 6] = [
+const CRATES: [(&str, i8); 7] = [
     ("system_stats_model", -1),
     ("system_stats_wire", 0),
     ("system_stats_promql", 1),
     ("system_stats_storage", 1),
+    ("system_stats_template", 1),
     ("system_stats_sql", 2),
     ("system_stats_exporter", 4),
 ];
 
 /// Which of the workspace's own packages a package may depend on.
-const MANIFESTS: [(&str, &[&str]); 7] = [
+const MANIFESTS: [(&str, &[&str]); 8] = [
     ("exporter/wire/Cargo.toml", &[]),
     ("exporter/Cargo.toml", &["wire"]),
     ("aggregator/crates/model/Cargo.toml", &[]),
     ("aggregator/crates/promql/Cargo.toml", &["model"]),
     ("aggregator/crates/storage/Cargo.toml", &["model"]),
+    ("aggregator/crates/template/Cargo.toml", &["model"]),
     ("aggregator/crates/sql/Cargo.toml", &["model", "storage"]),
     (
         "aggregator/Cargo.toml",
-        &["model", "promql", "storage", "sql", "wire", "exporter"],
+        &[
+            "model", "promql", "storage", "template", "sql", "wire", "exporter",
+        ],
     ),
 ];
 
