@@ -2,12 +2,12 @@ use std::fmt;
 
 use system_stats_model::sample::Millis;
 
-use super::{Sign, Span};
+use super::Span;
 
 /// A length of time as a selector has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Duration {
-    /// The length; ranges and steps are above zero unless what was written is below a millisecond.
+    /// The length, below 293 years either way; ranges and steps are above zero.
     pub millis: Millis,
     /// The computation that led to it, if it was more than a literal.
     pub expr: Option<DurationExpr>,
@@ -25,11 +25,9 @@ pub enum DurationExpr {
         /// Where it stands.
         span: Span,
     },
-    /// A sign in front of something.
-    Unary {
-        /// Which sign.
-        sign: Sign,
-        /// What it changes.
+    /// A minus in front of something that is no literal.
+    Negative {
+        /// What it turns round.
         expr: Box<DurationExpr>,
         /// From the sign on.
         span: Span,
@@ -43,7 +41,7 @@ pub enum DurationExpr {
         /// The right operand.
         rhs: Box<DurationExpr>,
     },
-    /// Something in parentheses.
+    /// Something in parentheses that is no literal.
     Paren {
         /// What is inside.
         expr: Box<DurationExpr>,
@@ -82,7 +80,7 @@ impl DurationExpr {
     #[must_use]
     pub fn span(&self) -> Span {
         match self {
-            Self::Number { span, .. } | Self::Unary { span, .. } | Self::Paren { span, .. } => {
+            Self::Number { span, .. } | Self::Negative { span, .. } | Self::Paren { span, .. } => {
                 *span
             }
             Self::Binary { lhs, rhs, .. } => lhs.span().to(rhs.span()),

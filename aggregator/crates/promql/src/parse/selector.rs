@@ -1,0 +1,99 @@
+use system_stats_model::labels::METRIC_NAME;
+use system_stats_model::matcher::{MatchOp, Matcher};
+
+use super::token::{Kind, Token};
+use super::{Fault, Parsed, Parser, Tree};
+use crate::ast::{BinaryOp, Expr, VectorSelector};
+
+const CONTEXT: &str = "label matching";
+
+impl Parser<'_> {
+    /// The whole text as a selector.
+    pub(super) fn whole_selector(&mut self) -> Parsed<Vec<Matcher>> {
+        let first = self.peek()?;
+        if !first.kind.is_word() && first.kind != Kind::LeftBrace {
+            return Err(self.unexpected(first));
+        }
+        let selector = self.selector()?;
+        let behind = self.peek()?;
+        if behind.kind != Kind::End {
+            return Err(self.unexpected(behind));
+        }
+        Ok(selector.matchers)
+    }
+
+    /// A name, matchers in braces, or both.
+    pub(super) fn vector_selector(&mut self) -> Parsed<Tree> {
+        let selector = self.selector()?;
+        self.tree_above(Expr::Vector(selector), [])
+    }
+
+    fn selector(&mut self) -> Parsed<VectorSelector> {
+        let first = self.peek()?;
+        let mut span = first.span;
+        let mut name = None;
+        if first.kind != Kind::LeftBrace {
+            self.next()?;
+            name = Some(self.value(first).to_owned());
+        }
+        let mut matchers = Vec::new();
+        if self.peek()?.kind == Kind::LeftBrace {
+            let close = self.matchers(&mut matchers)?;
+            span.end = close.span.end;
+        }
+        if let Some(name) = &name {
+            matchers.push(Matcher::equal(METRIC_NAME, name));
+        }
+        Ok(VectorSelector {
+            name,
+            matchers,
+            offset: None,
+            at: None,
+            span,
+        })
+    }
+
+    /// What stands in braces; gives the brace that closes them.
+    fn matchers(&mut self, into: &mut Vec<Matcher>) -> Parsed<Token> {
+        self.next()?;
+        loop {
+            let token = self.next()?;
+            if token.kind == Kind::RightBrace {
+                return Ok(token);
+            }
+            into.push(self.matcher(token)?);
+            let behind = self.next()?;
+            match behind.kind {
+                Kind::RightBrace => return Ok(behind),
+                Kind::Comma => {}
+                _ => return Err(self.unexpected_in(behind, CONTEXT, "\",\" or \"}\"")),
+            }
+        }
+    }
+
+    fn matcher(&mut self, label: Token) -> Parsed<Matcher> {
+        let name = match label.kind {
+            Kind::Identifier => self.value(label).to_owned(),
+            Kind::String => self.unquoted(label)?,
+            _ => return Err(self.unexpected_in(label, CONTEXT, "identifier or \"}\"")),
+        };
+        let operator = self.peek()?;
+        let op = match operator.kind {
+            Kind::Assign => MatchOp::Equal,
+            Kind::Operator(BinaryOp::NotEqual) => MatchOp::NotEqual,
+            Kind::EqualRegex => MatchOp::Regex,
+            Kind::NotRegex => MatchOp::NotRegex,
+            // A quoted text by itself is the metric's name.
+            _ if label.kind == Kind::String => return Ok(Matcher::equal(METRIC_NAME, name)),
+            _ => return Err(self.unexpected_in(operator, CONTEXT, "label matching operator")),
+        };
+        self.next()?;
+        let value = self.next()?;
+        if value.kind != Kind::String {
+            return Err(self.unexpected_in(value, CONTEXT, "string"));
+        }
+        let text = self.unquoted(value)?;
+        Matcher::new(name, op, text)
+            .map_err(|error| Fault::new(label.span.to(value.span), error.to_string()))
+    }
+}
