@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum SqlError {
     /// The URL has a scheme that this program does not know.
-    #[error("the storage URL {url:?} is of an unknown kind; it has to begin with sqlite://")]
+    #[error("the storage URL {url:?} is of an unknown kind; it has to begin with sqlite:// or postgres://")]
     UnknownScheme {
         /// The URL, without a password.
         url: String,
@@ -25,6 +25,14 @@ pub enum SqlError {
         url: String,
         /// What follows the question mark.
         parameter: String,
+    },
+    /// The URL of a server cannot be read.
+    #[error("the storage URL {url:?} cannot be read: {reason}; write it as postgres://user:password@host:5432/database")]
+    Unreadable {
+        /// The URL, without user and password.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The directory of the file cannot be made.
     #[error("{}: the directory cannot be created: {source}; create it, or choose another place", path.display())]
@@ -77,12 +85,22 @@ pub enum SqlError {
         path: PathBuf,
     },
     /// The database has been written by a later version.
-    #[error("{}: this database was written by a newer version of the program (migration {version}); use that version", path.display())]
+    #[error("{database}: this database was written by a newer version of the program (migration {version}); use that version")]
     Newer {
         /// The database.
-        path: PathBuf,
+        database: String,
         /// The migration that is not known here.
         version: i64,
+    },
+    /// Anything that a server says.
+    #[error("{server}: {action}: {reason}")]
+    Server {
+        /// The server and database, without user and password.
+        server: String,
+        /// What was being done.
+        action: &'static str,
+        /// What the server said.
+        reason: String,
     },
     /// Anything that the database itself says.
     #[error("{}: {action}: {reason}", path.display())]

@@ -5,11 +5,17 @@
 //! * [`open`] - a store from a URL
 //! * [`legacy`] - reading the database of the older push server
 //! * `sqlite` - the store on SQLite; `migrations/sqlite` its tables
+//! * `postgres` - the store on Postgres; `migrations/postgres` its tables
+//! * `statements` - what both dialects understand
 
 mod error;
 pub mod legacy;
 mod migrations;
+mod numbers;
+mod place;
+mod postgres;
 mod sqlite;
+mod statements;
 mod url;
 
 use std::sync::Arc;
@@ -17,16 +23,22 @@ use std::sync::Arc;
 use system_stats_storage::Store;
 
 pub use error::SqlError;
+use url::Location;
 
-/// Opens the database at `url`, creating it and its directory where there is none.
+/// Opens the database at `url`.
 ///
 /// `sqlite://data/system-stats.db` is a path relative to the working directory,
-/// `sqlite:///var/lib/system-stats.db` an absolute one.
+/// `sqlite:///var/lib/system-stats.db` an absolute one; file and directory are made where there are
+/// none. `postgres://user:password@host:5432/database` is a server, whose database must be there;
+/// what libpq calls `sslmode`, `sslrootcert`, `host` (a directory with a socket) and `options` may
+/// follow as parameters.
 ///
 /// # Errors
 /// [`SqlError`]; in particular [`SqlError::Legacy`] for the database of the older push server,
 /// which [`legacy`] reads.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>, SqlError> {
-    let path = url::sqlite_path(url)?;
-    Ok(Arc::new(sqlite::SqliteStore::open(&path).await?))
+    Ok(match Location::parse(url)? {
+        Location::Sqlite(path) => Arc::new(sqlite::SqliteStore::open(&path).await?),
+        Location::Postgres(url) => Arc::new(postgres::PostgresStore::open(&url).await?),
+    })
 }

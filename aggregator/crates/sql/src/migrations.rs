@@ -12,9 +12,24 @@ const SQLITE: [(i64, &str, &str); 1] = [(
     include_str!("../migrations/sqlite/0001_journal.sql"),
 )];
 
+const POSTGRES: [(i64, &str, &str); 1] = [(
+    1,
+    "journal",
+    include_str!("../migrations/postgres/0001_journal.sql"),
+)];
+
 /// The migrations of SQLite databases.
 pub(crate) fn sqlite() -> Migrator {
-    let migration = |(version, title, sql): (i64, &'static str, &'static str)| {
+    migrator(&SQLITE)
+}
+
+/// The migrations of Postgres databases.
+pub(crate) fn postgres() -> Migrator {
+    migrator(&POSTGRES)
+}
+
+fn migrator(list: &[(i64, &'static str, &'static str)]) -> Migrator {
+    let migration = |&(version, title, sql): &(i64, &'static str, &'static str)| {
         let kind = MigrationType::Simple;
         Migration::new(
             version,
@@ -24,7 +39,7 @@ pub(crate) fn sqlite() -> Migrator {
             false,
         )
     };
-    Migrator::with_migrations(SQLITE.into_iter().map(migration).collect())
+    Migrator::with_migrations(list.iter().map(migration).collect())
 }
 
 #[cfg(test)]
@@ -33,14 +48,16 @@ mod tests {
 
     #[test]
     fn every_file_is_listed_under_its_name() {
-        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
-        let entries = std::fs::read_dir(directory).unwrap();
-        let name = |entry: std::io::Result<std::fs::DirEntry>| {
-            entry.unwrap().file_name().into_string().unwrap()
-        };
-        let mut files: Vec<String> = entries.map(name).collect();
-        files.sort();
-        let listed = SQLITE.map(|(version, title, _)| format!("{version:04}_{title}.sql"));
-        assert_eq!(files, listed);
+        for (dialect, list) in [("sqlite", &SQLITE), ("postgres", &POSTGRES)] {
+            let directory = format!("{}/migrations/{dialect}", env!("CARGO_MANIFEST_DIR"));
+            let entries = std::fs::read_dir(directory).unwrap();
+            let name = |entry: std::io::Result<std::fs::DirEntry>| {
+                entry.unwrap().file_name().into_string().unwrap()
+            };
+            let mut files: Vec<String> = entries.map(name).collect();
+            files.sort();
+            let listed = list.map(|(version, title, _)| format!("{version:04}_{title}.sql"));
+            assert_eq!(files, listed);
+        }
     }
 }

@@ -4,16 +4,29 @@ use std::path::PathBuf;
 
 use crate::error::SqlError;
 
-/// The file that a `sqlite:` URL names. Everything after the scheme is the path as it stands.
-pub(crate) fn sqlite_path(url: &str) -> Result<PathBuf, SqlError> {
-    let Some((scheme, rest)) = url.split_once(':') else {
-        return Err(SqlError::UnknownScheme {
-            url: url.to_owned(),
-        });
-    };
-    if !scheme.eq_ignore_ascii_case("sqlite") {
-        return Err(SqlError::UnknownScheme { url: redacted(url) });
+/// Where a storage URL leads.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Location {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A server; the URL as it stands.
+    Postgres(String),
+}
+
+impl Location {
+    pub(crate) fn parse(url: &str) -> Result<Self, SqlError> {
+        let unknown = || SqlError::UnknownScheme { url: redacted(url) };
+        let (scheme, rest) = url.split_once(':').ok_or_else(unknown)?;
+        match scheme.to_ascii_lowercase().as_str() {
+            "sqlite" => sqlite_path(url, rest).map(Self::Sqlite),
+            "postgres" | "postgresql" => Ok(Self::Postgres(url.to_owned())),
+            _ => Err(unknown()),
+        }
     }
+}
+
+/// Everything after the scheme of a `sqlite:` URL is the path as it stands.
+fn sqlite_path(url: &str, rest: &str) -> Result<PathBuf, SqlError> {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     // What other programs write to have the file created, as is done here anyway.
     let path = path.strip_suffix("?mode=rwc").unwrap_or(path);
@@ -31,12 +44,16 @@ pub(crate) fn sqlite_path(url: &str) -> Result<PathBuf, SqlError> {
     Ok(PathBuf::from(path))
 }
 
-/// The URL without user and password.
-fn redacted(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
-        _ => url.to_owned(),
-    }
+/// The URL without user, password and parameters.
+pub(crate) fn redacted(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    // A password may hold whatever separates the parts of a URL, unescaped by mistake: only what
+    // follows the last @ is certainly not of it.
+    let (mask, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, r)| ("…@", r));
+    let rest = rest.split_once('?').map_or(rest, |(before, _)| before);
+    format!("{scheme}://{mask}{rest}")
 }
 
 #[cfg(test)]
@@ -67,21 +84,40 @@ mod tests {
                 "mysql://me:secret@host/db",
                 Err(
                     "the storage URL \"mysql://…@host/db\" is of an unknown kind; it has to begin \
-                     with sqlite://",
+                     with sqlite:// or postgres://",
                 ),
             ),
             (
                 "a.db",
                 Err(
                     "the storage URL \"a.db\" is of an unknown kind; it has to begin with \
-                     sqlite://",
+                     sqlite:// or postgres://",
                 ),
             ),
         ];
         for (url, expected) in cases {
-            let path = sqlite_path(url).map_err(|error| error.to_string());
-            let expected = expected.map(PathBuf::from).map_err(str::to_owned);
-            assert_eq!(path, expected, "{url}");
+            let location = Location::parse(url).map_err(|error| error.to_string());
+            let file = |path| Location::Sqlite(PathBuf::from(path));
+            let expected = expected.map(file).map_err(str::to_owned);
+            assert_eq!(location, expected, "{url}");
+        }
+        for url in ["postgres://me@host/db?sslmode=require", "postgresql:///db"] {
+            let expected = Location::Postgres(url.to_owned());
+            assert_eq!(Location::parse(url).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn nothing_secret_is_left() {
+        let cases = [
+            ("postgres://me:secret@host:1/db", "postgres://…@host:1/db"),
+            ("postgres://me:se?cr@et@host/db?a=b", "postgres://…@host/db"),
+            ("postgres://host/db?password=secret", "postgres://host/db"),
+            ("postgres:///db", "postgres:///db"),
+            ("a.db", "a.db"),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(redacted(url), expected);
         }
     }
 }

@@ -67,7 +67,7 @@ pub(super) async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), SqlE
         .await
         .map_err(|error| match error {
             MigrateError::VersionMissing(version) => SqlError::Newer {
-                path: path.to_owned(),
+                database: path.display().to_string(),
                 version,
             },
             error => SqlError::Database {

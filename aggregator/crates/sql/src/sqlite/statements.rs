@@ -7,23 +7,13 @@ use std::fmt::Write as _;
 
 use system_stats_storage::store::{SeriesRow, TargetRow};
 
-pub(super) const TAKE_LEASE: &str =
-    "UPDATE lease SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch, seq, hash";
-pub(super) const FENCE: &str =
-    "UPDATE lease SET seq = $1, hash = $2 WHERE id = 1 AND epoch = $3 AND seq = $4";
 pub(super) const COMMITTED: &str = "SELECT seq, hash FROM lease WHERE id = 1";
-pub(super) const META: &str = "SELECT key, value FROM meta";
-pub(super) const SET_META: &str = "INSERT INTO meta (key, value) VALUES ($1, $2) \
-    ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
-pub(super) const TARGETS: &str = "SELECT id, labels FROM target WHERE id > $1 ORDER BY id LIMIT $2";
 pub(super) const INSERT_TARGETS: &str = "INSERT INTO target (id, labels) \
     SELECT value ->> 0, unhex(value ->> 1) FROM json_each($1)";
 pub(super) const DELETE_TARGETS: &str =
     "DELETE FROM target WHERE id IN (SELECT value FROM json_each($1))";
 
-pub(super) const SERIES: &str = "SELECT id, target, inherits, labels, first_ms FROM series \
-    WHERE id > $1 ORDER BY id LIMIT $2";
 pub(super) const INSERT_SERIES: &str = "INSERT INTO series (id, target, inherits, first_ms, labels) \
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4) \
     FROM json_each($1)";
@@ -34,14 +24,6 @@ pub(super) const JOURNAL: &str = "SELECT id, blob FROM journal WHERE id > $1 ORD
 pub(super) const INSERT_JOURNAL: &str = "INSERT INTO journal (id, blob) VALUES ($1, $2)";
 pub(super) const TRIM: &str = "DELETE FROM journal WHERE id IN \
     (SELECT id FROM journal WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3)";
-
-pub(super) const OBJECTS: &str = "SELECT kind, key, updated_ms FROM object";
-pub(super) const OBJECT: &str = "SELECT updated_ms, body FROM object WHERE kind = $1 AND key = $2";
-pub(super) const OBJECTS_AFTER: &str = "SELECT key, updated_ms, body FROM object \
-    WHERE kind = $1 AND key > $2 ORDER BY key LIMIT $3";
-pub(super) const PUT_OBJECT: &str = "INSERT INTO object (kind, key, updated_ms, body) VALUES ($1, $2, $3, $4) \
-    ON CONFLICT (kind, key) DO UPDATE SET updated_ms = excluded.updated_ms, body = excluded.body";
-pub(super) const DELETE_OBJECT: &str = "DELETE FROM object WHERE kind = $1 AND key = $2";
 
 pub(super) fn target_rows(rows: &[TargetRow]) -> String {
     list(rows, |out, row| {
