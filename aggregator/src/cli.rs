@@ -90,8 +90,9 @@ pub struct ServeArgs {
         value_name = "URL",
         env = "SYSTEM_STATS_AGGREGATOR_STORAGE_URL",
         help = format!(
-            "Where samples are stored; DATABASE_URL and DATABASE_PATH (a SQLite file) are honoured \
-             [default: {DEFAULT_STORAGE_URL}]"
+            "Where samples are stored: sqlite://FILE, or postgres://USER:PASSWORD@HOST:5432/DATABASE; \
+             DATABASE_URL and DATABASE_PATH (a SQLite file) are honoured [default: \
+             {DEFAULT_STORAGE_URL}]"
         )
     )]
     storage_url: Option<String>,

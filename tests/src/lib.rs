@@ -28,6 +28,8 @@ pub mod http;
 #[cfg(feature = "full")]
 pub mod peers;
 #[cfg(feature = "full")]
+pub mod postgres;
+#[cfg(feature = "full")]
 pub mod process;
 #[cfg(feature = "full")]
 pub mod programs;

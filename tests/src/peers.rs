@@ -43,6 +43,12 @@ pub const PYTHON: Peer = Peer {
     path: "/usr/bin/python3",
     package: "python3-psutil",
 };
+/// The folder of Postgres' programs.
+pub const POSTGRES: Peer = Peer {
+    variable: "POSTGRES",
+    path: "/usr/lib/postgresql/15/bin",
+    package: "postgresql-15",
+};
 /// The browser.
 pub const CHROMIUM: Peer = Peer {
     variable: "CHROMIUM",

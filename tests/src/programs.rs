@@ -110,11 +110,17 @@ impl Aggregator {
     /// The command that [`Aggregator::resume`] runs.
     #[track_caller]
     pub fn command(folder: &Path) -> Command {
+        Aggregator::command_on(folder, "sqlite://t.db")
+    }
+
+    /// The same on another database.
+    #[track_caller]
+    pub fn command_on(folder: &Path, storage: &str) -> Command {
         let mut command = aggregator();
         command
             .current_dir(folder)
             .arg("--config.file=prometheus.yml")
-            .arg("--storage.url=sqlite://t.db")
+            .arg(format!("--storage.url={storage}"))
             .arg("--web.listen-address=127.0.0.1:0")
             .arg("--local-exporter.listen-address=");
         command

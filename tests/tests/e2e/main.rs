@@ -20,6 +20,7 @@ mod hostile;
 mod metrics;
 mod old_server;
 mod page;
+mod postgres;
 mod procfs;
 mod pushes;
 mod service;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum SqlError {
     /// The URL has a scheme that this program does not know.
-    #[error("the storage URL {url:?} is of an unknown kind; it has to begin with sqlite:// or postgres://")]
+    #[error(
+        "the storage URL {url:?} is of an unknown kind; it has to begin with sqlite:// or postgres://"
+    )]
     UnknownScheme {
         /// The URL, without a password.
         url: String,
@@ -27,7 +29,9 @@ pub enum SqlError {
         parameter: String,
     },
     /// The URL of a server cannot be read.
-    #[error("the storage URL {url:?} cannot be read: {reason}; write it as postgres://user:password@host:5432/database")]
+    #[error(
+        "the storage URL {url:?} cannot be read: {reason}; write it as postgres://user:password@host:5432/database"
+    )]
     Unreadable {
         /// The URL, without user and password.
         url: String,
@@ -85,7 +89,9 @@ pub enum SqlError {
         path: PathBuf,
     },
     /// The database has been written by a later version.
-    #[error("{database}: this database was written by a newer version of the program (migration {version}); use that version")]
+    #[error(
+        "{database}: this database was written by a newer version of the program (migration {version}); use that version"
+    )]
     Newer {
         /// The database.
         database: String,

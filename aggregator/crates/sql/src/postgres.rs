@@ -138,7 +138,9 @@ impl Store for PostgresStore {
         for row in rows {
             let id = unsigned(&row, 0).map_err(failed)?;
             let labels: &[u8] = row.try_get(1).map_err(failed)?;
-            let labels = self.place.labels(&format!("table target, id {id}"), labels)?;
+            let labels = self
+                .place
+                .labels(&format!("table target, id {id}"), labels)?;
             targets.push(TargetRow {
                 id,
                 pack: id,
@@ -162,7 +164,9 @@ impl Store for PostgresStore {
                 id,
                 target: unsigned(&row, 1).map_err(failed)?,
                 inherits: row.try_get(2).map_err(failed)?,
-                labels: self.place.labels(&format!("table series, id {id}"), labels)?,
+                labels: self
+                    .place
+                    .labels(&format!("table series, id {id}"), labels)?,
                 first: row.try_get(4).map_err(failed)?,
             });
         }

@@ -79,9 +79,7 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn open(&self) -> Result<Opened, StoreError> {
         let failed = |error| self.place.failed(&error);
-        let lease = sqlx::query(both::TAKE_LEASE)
-            .fetch_one(&self.writer)
-            .await;
+        let lease = sqlx::query(both::TAKE_LEASE).fetch_one(&self.writer).await;
         let lease = lease.map_err(failed)?;
         self.epoch
             .store(lease.try_get(0).map_err(failed)?, Ordering::SeqCst);
@@ -125,7 +123,9 @@ impl Store for SqliteStore {
         for row in rows {
             let id = unsigned(&row, 0).map_err(failed)?;
             let labels: &[u8] = row.try_get(1).map_err(failed)?;
-            let labels = self.place.labels(&format!("table target, id {id}"), labels)?;
+            let labels = self
+                .place
+                .labels(&format!("table target, id {id}"), labels)?;
             targets.push(TargetRow {
                 id,
                 pack: id,
@@ -149,7 +149,9 @@ impl Store for SqliteStore {
                 id,
                 target: unsigned(&row, 1).map_err(failed)?,
                 inherits: row.try_get(2).map_err(failed)?,
-                labels: self.place.labels(&format!("table series, id {id}"), labels)?,
+                labels: self
+                    .place
+                    .labels(&format!("table series, id {id}"), labels)?,
                 first: row.try_get(4).map_err(failed)?,
             });
         }
@@ -276,7 +278,9 @@ impl Store for SqliteStore {
         let checkpointed = checkpoint.execute(&self.writer).await;
         self.writer.close().await;
         self.lock.release();
-        checkpointed.map(drop).map_err(|error| self.place.failed(&error))
+        checkpointed
+            .map(drop)
+            .map_err(|error| self.place.failed(&error))
     }
 }
 

@@ -16,6 +16,3 @@ pub(crate) const OBJECTS: &str = "SELECT kind, key, updated_ms FROM object";
 pub(crate) const OBJECT: &str = "SELECT updated_ms, body FROM object WHERE kind = $1 AND key = $2";
 pub(crate) const OBJECTS_AFTER: &str = "SELECT key, updated_ms, body FROM object \
     WHERE kind = $1 AND key > $2 ORDER BY key LIMIT $3";
-pub(crate) const PUT_OBJECT: &str = "INSERT INTO object (kind, key, updated_ms, body) VALUES ($1, $2, $3, $4) \
-    ON CONFLICT (kind, key) DO UPDATE SET updated_ms = excluded.updated_ms, body = excluded.body";
-pub(crate) const DELETE_OBJECT: &str = "DELETE FROM object WHERE kind = $1 AND key = $2";

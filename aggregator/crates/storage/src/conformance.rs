@@ -340,8 +340,10 @@ pub async fn segments_are_trimmed(harness: &dyn Harness) -> Result<(), CaseError
             .await?;
     }
     // Segments of 3, 4 and 2 rows.
-    assert_eq!(store.trim(2, 3).await?, 3);
-    assert_eq!(store.trim(2, 3).await?, 1);
+    let mut trimmed = store.trim(2, 3).await?;
+    assert!(trimmed >= 3, "{trimmed}");
+    trimmed += store.trim(2, 3).await?;
+    assert_eq!(trimmed, 4);
     assert_eq!(store.trim(2, 3).await?, 0);
     let rows = store.journal(0, 0, 99).await?;
     let left: Vec<u64> = rows.iter().map(|row| row.seq).collect();

@@ -199,8 +199,8 @@ pub trait Store: Send + Sync + 'static {
     /// The newest commit, read afresh.
     async fn committed(&self) -> Result<Committed, StoreError>;
 
-    /// Removes up to `limit` rows of a segment of the journal; returns how many. Fewer than
-    /// `limit` means that the segment is gone.
+    /// Removes about `limit` rows of a segment of the journal - more where the segment goes as a
+    /// whole -; returns how many. Fewer than `limit` means that the segment is gone.
     async fn trim(&self, segment: u64, limit: usize) -> Result<usize, StoreError>;
 
     /// Up to `limit` headers after `after` of a tier, ascending by window, then pack.

@@ -27,7 +27,9 @@ impl PostgresStore {
             // Nothing has been written; dropping the transaction ends it.
             return Err(StoreError::Fenced);
         }
-        insert_names(&mut transaction, batch).await.map_err(failed)?;
+        insert_names(&mut transaction, batch)
+            .await
+            .map_err(failed)?;
         let slot = self.write_journal(&mut transaction, batch).await;
         let slot = slot.map_err(failed)?;
         write_rest(&mut transaction, batch).await.map_err(failed)?;
@@ -89,19 +91,23 @@ async fn insert_names(
 }
 
 async fn write_rest(connection: &mut PgConnection, batch: &CommitBatch) -> Result<(), sqlx::Error> {
-    for object in &batch.objects {
-        let put = sqlx::query(both::PUT_OBJECT)
-            .bind(object.kind.code())
-            .bind(object.key.as_bytes())
-            .bind(object.updated)
-            .bind(&object.body[..]);
-        put.execute(&mut *connection).await?;
+    if !batch.objects.is_empty() {
+        let rows = || batch.objects.iter();
+        sqlx::query(statements::PUT_OBJECTS)
+            .bind(rows().map(|row| row.kind.code()).collect::<Vec<_>>())
+            .bind(rows().map(|row| row.key.as_bytes()).collect::<Vec<_>>())
+            .bind(rows().map(|row| row.updated).collect::<Vec<_>>())
+            .bind(rows().map(|row| &row.body[..]).collect::<Vec<_>>())
+            .execute(&mut *connection)
+            .await?;
     }
-    for (kind, key) in &batch.deleted_objects {
-        let delete = sqlx::query(both::DELETE_OBJECT)
-            .bind(kind.code())
-            .bind(key.as_bytes());
-        delete.execute(&mut *connection).await?;
+    if !batch.deleted_objects.is_empty() {
+        let rows = || batch.deleted_objects.iter();
+        sqlx::query(statements::DELETE_OBJECTS)
+            .bind(rows().map(|(kind, _)| kind.code()).collect::<Vec<_>>())
+            .bind(rows().map(|(_, key)| key.as_bytes()).collect::<Vec<_>>())
+            .execute(&mut *connection)
+            .await?;
     }
     let forgotten = [
         (statements::DELETE_SERIES, &batch.forgotten_series),

@@ -50,13 +50,13 @@ pub(super) fn options(url: &str) -> Result<(PgConnectOptions, String), SqlError>
         None => options.application_name("system-stats-aggregator"),
     };
     let options = options.options([
-            ("search_path", SCHEMA),
-            ("statement_timeout", STATEMENT_TIMEOUT),
-            (
-                "idle_in_transaction_session_timeout",
-                IDLE_IN_TRANSACTION_TIMEOUT,
-            ),
-        ]);
+        ("search_path", SCHEMA),
+        ("statement_timeout", STATEMENT_TIMEOUT),
+        (
+            "idle_in_transaction_session_timeout",
+            IDLE_IN_TRANSACTION_TIMEOUT,
+        ),
+    ]);
     let database = options.get_database().unwrap_or(options.get_username());
     let name = match options.get_socket() {
         Some(socket) => format!("postgres://{}/{database}", socket.display()),
@@ -92,7 +92,10 @@ pub(super) async fn prepare(options: &PgConnectOptions, server: &str) -> Result<
             .await
             .map_err(&no_schema)?;
     }
-    connection.close().await.map_err(failed("it cannot be read"))
+    connection
+        .close()
+        .await
+        .map_err(failed("it cannot be read"))
 }
 
 /// Brings the tables up to date.

@@ -185,8 +185,11 @@ impl PostgresStore {
                 Err(sqlx::Error::Database(error))
                     if error.code().as_deref() == Some(LOCK_NOT_AVAILABLE) =>
                 {
-                    tracing::debug!(slot = slot.number, "somebody reads a table of the journal; \
-                        it is emptied later");
+                    tracing::debug!(
+                        slot = slot.number,
+                        "somebody reads a table of the journal; \
+                        it is emptied later"
+                    );
                 }
                 Err(error) => return Err(error),
             }
@@ -223,9 +226,9 @@ mod tests {
     fn ring(text: &str) -> Vec<Slot> {
         let slot = |(number, text): (usize, &str)| Slot {
             number,
-            segments: text.split_once('-').map(|(first, last)| {
-                (first.parse().unwrap(), last.parse().unwrap())
-            }),
+            segments: text
+                .split_once('-')
+                .map(|(first, last)| (first.parse().unwrap(), last.parse().unwrap())),
             is_clean: text == ".",
         };
         text.split(' ').enumerate().map(slot).collect()

@@ -18,6 +18,13 @@ pub(super) const INSERT_SERIES: &str = "INSERT INTO series (id, target, inherits
     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[], $5::bytea[])";
 pub(super) const DELETE_SERIES: &str = "DELETE FROM series WHERE id = ANY($1)";
 
+pub(super) const PUT_OBJECTS: &str = "INSERT INTO object (kind, key, updated_ms, body) \
+    SELECT * FROM UNNEST($1::bigint[], $2::bytea[], $3::bigint[], $4::bytea[]) \
+    ON CONFLICT (kind, key) DO UPDATE SET updated_ms = excluded.updated_ms, body = excluded.body";
+pub(super) const DELETE_OBJECTS: &str = "DELETE FROM object \
+    USING UNNEST($1::bigint[], $2::bytea[]) AS gone (kind, key) \
+    WHERE object.kind = gone.kind AND object.key = gone.key";
+
 pub(super) const RING: &str =
     "SELECT slot, first_segment, last_segment, is_clean FROM journal_ring ORDER BY slot";
 /// Makes a segment the last one of a slot, if the slot is still as it was when it was chosen.

@@ -60,7 +60,7 @@ impl SqliteStore {
             insert.execute(&mut *connection).await?;
         }
         for object in &batch.objects {
-            let put = sqlx::query(both::PUT_OBJECT).bind(object.kind.code());
+            let put = sqlx::query(statements::PUT_OBJECT).bind(object.kind.code());
             let put = put
                 .bind(object.key.as_bytes())
                 .bind(object.updated)
@@ -68,7 +68,7 @@ impl SqliteStore {
             put.execute(&mut *connection).await?;
         }
         for (kind, key) in &batch.deleted_objects {
-            let delete = sqlx::query(both::DELETE_OBJECT).bind(kind.code());
+            let delete = sqlx::query(statements::DELETE_OBJECT).bind(kind.code());
             delete
                 .bind(key.as_bytes())
                 .execute(&mut *connection)

@@ -25,6 +25,10 @@ pub(super) const INSERT_JOURNAL: &str = "INSERT INTO journal (id, blob) VALUES (
 pub(super) const TRIM: &str = "DELETE FROM journal WHERE id IN \
     (SELECT id FROM journal WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3)";
 
+pub(super) const PUT_OBJECT: &str = "INSERT INTO object (kind, key, updated_ms, body) VALUES ($1, $2, $3, $4) \
+    ON CONFLICT (kind, key) DO UPDATE SET updated_ms = excluded.updated_ms, body = excluded.body";
+pub(super) const DELETE_OBJECT: &str = "DELETE FROM object WHERE kind = $1 AND key = $2";
+
 pub(super) fn target_rows(rows: &[TargetRow]) -> String {
     list(rows, |out, row| {
         let _ = write!(out, "[{},\"", row.id);

@@ -1,0 +1,4 @@
+//! The aggregator on Postgres.
+
+mod conformance;
+mod start;
