@@ -108,7 +108,7 @@ pub async fn run(options: Options, announce: impl FnOnce(&str)) -> Result<(), St
     serving.spawn(http::serve(listeners, gate.router(), served.clone()));
     serving.close();
     let started = tokio::select! {
-        started = App::start(&options, &gate) => started,
+        started = App::start(&options, &gate, &served) => started,
         () = signals.stop() => Ok(None),
     };
     let result = match started {
@@ -140,7 +140,11 @@ struct App {
 }
 
 impl App {
-    async fn start(options: &Options, gate: &http::Gate) -> Result<Option<Self>, StartError> {
+    async fn start(
+        options: &Options,
+        gate: &http::Gate,
+        served: &CancellationToken,
+    ) -> Result<Option<Self>, StartError> {
         let clock = Clock::system();
         let storage = Arc::new(store::open(options, &clock).await?);
 
@@ -168,6 +172,7 @@ impl App {
             storage: Arc::clone(&storage),
             inventory,
             clock: clock.clone(),
+            stop: served.clone(),
         }));
 
         let housekeeping = Housekeeping::new().await?;

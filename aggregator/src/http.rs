@@ -25,10 +25,10 @@ mod stream;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
+use axum::{Extension, Router};
 
 use error::ApiError;
 pub use gate::Gate;
@@ -55,14 +55,14 @@ pub fn router(state: State) -> Router {
         .merge(deleting)
         .route("/api/v1/targets", get(prometheus::targets))
         .route("/dashboard", get(dashboard::overview))
-        .route("/dashboard/rows", get(dashboard::rows))
         .route("/dashboard/hosts/{host}", get(dashboard::host))
-        .route("/api/dashboard/hosts/{host}/series", get(dashboard::series))
+        .route("/dashboard/events", get(dashboard::live::events))
         .route("/api/dashboard/hosts/{host}/panels", get(dashboard::panels))
         .route("/api/openapi.json", get(dashboard::openapi))
         .route("/assets/{digest}/{*path}", get(dashboard::asset))
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(Extension(dashboard::live::Streams::default()))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(Limits::new(), guard))
         .with_state(Arc::new(state))

@@ -1,42 +1,44 @@
-// Keeps the page fresh: the server renders everything, this module only fetches it again.
-import { Chart } from "./chart.js";
+// What the pages do beyond what the server rendered: charts, fresh numbers, keys.
+import { Live, refetch } from "./live.js";
 import { Panels } from "./panels.js";
+import { updateRows } from "./table.js";
 
-const INTERVAL = 5000;
-
-const rows = document.querySelector("[data-refresh]");
-const empty = document.querySelector("[data-await]");
-const charts = [...document.querySelectorAll("[data-series]")].map((figure) => new Chart(figure));
-const panels = [...document.querySelectorAll("[data-panels]")].map((section) => new Panels(section));
+const part = (name) => document.querySelector(`[data-part=${name}]`);
+const body = () => document.querySelector("[data-rows]");
+const place = document.querySelector("[data-panels]");
+const panels = place && new Panels(place);
 const filter = document.getElementById("filter");
+const isEmpty = document.querySelector("[data-await]") !== null;
 
-async function refreshRows() {
-  const response = await fetch(rows.dataset.refresh);
-  if (!response.ok) return;
-  // The fragment comes from the same template as the page, escaped by the server.
-  const parsed = document.createElement("template");
-  parsed.innerHTML = await response.text();
-  if (!rows.contains(document.activeElement)) rows.replaceChildren(parsed.content);
-}
-
-// The first host turns the page without hosts into the page with one.
-async function awaitFirst() {
-  const response = await fetch(empty.dataset.await);
-  if (response.ok && (await response.text()).includes("<tr")) location.reload();
-}
+const live = new Live({
+  query() {
+    const table = body() || isEmpty ? ["table=1", body()?.dataset.rows.slice(1)] : [];
+    const charts = panels?.isLive ? [place.dataset.live, `step=${panels.step}`] : [];
+    return [...table, ...charts].filter(Boolean).join("&");
+  },
+  async refresh() {
+    const [page] = await Promise.all([refetch(), panels?.refresh()]);
+    if (isEmpty && page?.querySelector("[data-rows]")) location.reload();
+  },
+  take({ counts, facts, order, rows, charts }) {
+    // The first host turns the page without hosts into the page with one.
+    if (isEmpty && order) location.reload();
+    if (counts && part("counts")) part("counts").innerHTML = counts;
+    if (facts && part("facts")) part("facts").innerHTML = facts;
+    if (body()) updateRows(body(), { order, rows });
+    if (charts) panels?.extend(charts);
+  },
+});
 
 // Filtering while one types; the address always says what is shown.
 let typed = 0;
 filter?.addEventListener("input", () => {
   clearTimeout(typed);
-  typed = setTimeout(async () => {
+  typed = setTimeout(() => {
     const query = new URLSearchParams(new FormData(filter.form));
     if (!query.get("q")) query.delete("q");
-    const search = query.size ? `?${query}` : "";
-    history.replaceState(null, "", `${location.pathname}${search}`);
-    if (!rows) return;
-    rows.dataset.refresh = `/dashboard/rows${search}`;
-    await Promise.allSettled([refreshRows()]);
+    history.replaceState(null, "", query.size ? `${location.pathname}?${query}` : location.pathname);
+    live.start();
   }, 200);
 });
 
@@ -50,20 +52,6 @@ addEventListener("keydown", (event) => {
 });
 if (location.hash === "#filter") filter?.focus();
 
-async function refresh() {
-  const jobs = [...charts, ...panels].map((chart) => chart.refresh());
-  if (rows) jobs.push(refreshRows());
-  if (empty) jobs.push(awaitFirst());
-  // A server that is away for a moment is asked again with the next turn.
-  await Promise.allSettled(jobs);
-}
-
-async function run() {
-  for (;;) {
-    await new Promise((wake) => setTimeout(wake, INTERVAL));
-    if (!document.hidden) await refresh();
-  }
-}
-
-await Promise.allSettled([...charts, ...panels].map((chart) => chart.refresh()));
-run();
+await Promise.allSettled([panels?.refresh()]);
+// A stretch with an end does not change.
+if (body() || isEmpty || panels?.isLive) live.begin();

@@ -1,10 +1,18 @@
-// All charts of a host: one request, one shared cursor; dragging over a chart zooms by the address.
-import { TICKS } from "./chart.js";
+// The charts of a host: one request, one shared cursor; dragging over a chart zooms by the address.
+import { extended } from "./points.js";
 import uPlot from "./vendor/uplot.js";
 
 const HEIGHT = 200;
 const ROWS = 60;
 const COLOURS = ["--cpu", "--memory", "--good", "--bad", "--warn", "--link"];
+// Distance of the ticks in seconds, their text, what is added when the year, day or minute changes.
+const TICKS = [
+  [365 * 86400, "{YYYY}", null, null, null, null, null, null, 1],
+  [28 * 86400, "{YYYY}-{MM}", null, null, null, null, null, null, 1],
+  [86400, "{MM}-{DD}", "\n{YYYY}", null, null, null, null, null, 1],
+  [60, "{HH}:{mm}", "\n{YYYY}-{MM}-{DD}", null, "\n{MM}-{DD}", null, null, null, 1],
+  [1, ":{ss}", "\n{YYYY}-{MM}-{DD} {HH}:{mm}", null, "\n{MM}-{DD} {HH}:{mm}", null, "\n{HH}:{mm}", null, 1],
+];
 const BYTES = ["B/s", "KiB/s", "MiB/s", "GiB/s", "TiB/s"];
 
 function words(value, unit) {
@@ -31,19 +39,27 @@ function columns(panel) {
   return [panel.times, ...lines];
 }
 
+function frame(owner, { id, title, unit }) {
+  const figure = element("figure", "", { class: "chart", "data-panel": id });
+  const caption = element("figcaption", "");
+  const url = new URL(owner.url, location.href);
+  url.searchParams.set("panel", id);
+  caption.append(element("span", unit ? `${title}, ${unit}` : title), " ", element("a", "as JSON", { href: url.href }));
+  const table = element("details", "");
+  table.append(element("summary", "as a table"));
+  figure.append(caption, element("div", "", { class: "plot", role: "img" }), table);
+  owner.place.append(figure);
+  return figure;
+}
+
 class Panel {
+  // The server has rendered the frame of what it knew then.
   constructor(owner, panel) {
     this.owner = owner;
-    this.figure = element("figure", "", { class: "chart", "data-panel": panel.id });
-    const caption = element("figcaption", "");
-    caption.append(element("span", panel.title));
-    caption.append(element("a", "as JSON", { href: `${owner.url}&panel=${panel.id}` }));
-    this.place = element("div", "", { class: "plot", role: "img" });
-    this.table = element("details", "");
-    this.table.append(element("summary", "as a table"));
+    this.figure = owner.place.querySelector(`[data-panel="${panel.id}"]`) ?? frame(owner, panel);
+    this.place = this.figure.querySelector(".plot");
+    this.table = this.figure.querySelector("details");
     this.table.addEventListener("toggle", () => this.fill());
-    this.figure.append(caption, this.place, this.table);
-    owner.place.append(this.figure);
   }
 
   width() {
@@ -54,7 +70,7 @@ class Panel {
     const before = this.panel;
     this.panel = panel;
     const names = panel.lines.map((line) => line.name).join(", ");
-    this.place.setAttribute("aria-label", `${panel.title} in ${panel.unit || "processes"}: ${names}`);
+    this.place.setAttribute("aria-label", `${panel.title}${panel.unit && ` in ${panel.unit}`}: ${names}`);
     if (this.plot && shape(before) === shape(panel)) this.plot.setData(columns(panel));
     else this.draw();
     if (!this.table.contains(document.activeElement)) this.fill();
@@ -77,8 +93,8 @@ class Panel {
     const series = lines.map(line);
     const bands = [];
     if (lines.length === 1 && lines[0].min) {
-      for (const label of ["max", "min"]) series.push({ label, stroke: colour("--line"), width: 1, points: { show: false }, value: (_, value) => words(value, unit) });
-      bands.push({ series: [2, 3], fill: colour("--line") });
+      for (const label of ["max", "min"]) series.push({ label, stroke: colour("--band"), width: 1, points: { show: false }, value: (_, value) => words(value, unit) });
+      bands.push({ series: [2, 3], fill: colour("--band") });
     }
     const top = (_, low, high) => [Math.min(0, low ?? 0), unit === "%" ? Math.max(100, high ?? 0) : (high || 1) * 1.1];
     this.place.replaceChildren();
@@ -86,6 +102,7 @@ class Panel {
       {
         width: this.width(),
         height: HEIGHT,
+        tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
         scales: { x: { range: () => this.owner.range }, y: { range: top } },
         axes: [{ ...axis, values: TICKS }, { ...axis, size: 80, values: (_, ticks) => ticks.map((tick) => words(tick, unit)) }],
         series: [{ value: "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}" }, ...series],
@@ -112,8 +129,9 @@ class Panel {
     for (const name of ["Time (UTC)", ...lines.map((line) => line.name)]) head.append(element("th", name, { scope: "col" }));
     const body = table.createTBody();
     for (let at = times.length - 1; at >= Math.max(0, times.length - ROWS); at -= 1) {
+      if (lines.every((line) => line.avg[at] === null)) continue;
       const row = body.insertRow();
-      row.insertCell().textContent = new Date(times[at] * 1000).toISOString();
+      row.insertCell().textContent = new Date(times[at] * 1000).toISOString().slice(0, 19).replace("T", " ");
       for (const line of lines) row.insertCell().textContent = words(line.avg[at], unit);
     }
     const scroll = element("div", "", { class: "scroll" });
@@ -149,11 +167,25 @@ export class Panels {
     const width = Math.max(200, Math.floor(this.place.clientWidth));
     const response = await fetch(`${this.url}&width=${width}`);
     if (!response.ok) return;
-    const { from, to, panels } = await response.json();
+    const { from, to, step, panels } = await response.json();
     this.range = [from, to];
-    for (const panel of panels) {
-      if (!this.panels.has(panel.id)) this.panels.set(panel.id, new Panel(this, panel));
-      this.panels.get(panel.id).show(panel);
+    this.step = step;
+    for (const panel of panels) this.show(panel);
+  }
+
+  // Takes what came since; in the same steps.
+  extend({ from, to, since, panels }) {
+    this.range = [from, to];
+    const news = new Map(panels.map((panel) => [panel.id, panel]));
+    for (const [id, shown] of this.panels) {
+      shown.show(extended(shown.panel, news.get(id), from, since));
+      news.delete(id);
     }
+    for (const panel of news.values()) this.show(panel);
+  }
+
+  show(panel) {
+    if (!this.panels.has(panel.id)) this.panels.set(panel.id, new Panel(this, panel));
+    this.panels.get(panel.id).show(panel);
   }
 }

@@ -127,6 +127,43 @@ impl Browser {
         entries.iter().filter_map(address).collect()
     }
 
+    /// Switches JavaScript off for the pages that are opened from now on; scripts of
+    /// [`Browser::run`] still work.
+    #[track_caller]
+    pub fn without_javascript(&self) {
+        self.devtools(
+            "Emulation.setScriptExecutionDisabled",
+            &json!({"value": true}),
+        );
+    }
+
+    /// Makes the window so wide, in pixels, and as tall as the page.
+    #[track_caller]
+    pub fn set_width(&self, width: u32) {
+        let set = |height: &Value| {
+            let size = json!({
+                "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false,
+            });
+            self.devtools("Emulation.setDeviceMetricsOverride", &size);
+        };
+        set(&json!(900));
+        set(&self.run("return Math.min(8000, document.documentElement.scrollHeight)"));
+    }
+
+    /// Makes the system's colours dark or light.
+    #[track_caller]
+    pub fn prefer_colours(&self, scheme: &str) {
+        let feature = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.devtools("Emulation.setEmulatedMedia", &json!({"features": feature}));
+    }
+
+    /// A command of the browser's own protocol.
+    #[track_caller]
+    fn devtools(&self, command: &str, parameters: &Value) {
+        let body = json!({"cmd": command, "params": parameters});
+        self.command("goog/cdp/execute", &body);
+    }
+
     /// Leaves a picture of the window for people to look at, and says where.
     #[track_caller]
     pub fn screenshot(&self, name: &str) -> PathBuf {

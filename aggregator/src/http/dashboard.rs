@@ -3,12 +3,12 @@
 
 mod assets;
 mod chart;
+pub(super) mod live;
 mod strip;
 mod table;
 mod templates;
 mod view;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -21,13 +21,13 @@ use super::error::ApiError;
 use super::params::{self, Params, Segment};
 use super::state::{Shared, State as Services};
 use crate::inventory::hosts::{Fleet, Host, Status};
+use chart::Span;
 use chart::panels::Panels;
-use chart::{Columns, Span};
 use table::Table;
-use view::{Counts, ErrorView, HostView, OverviewView, Range, Reading, RowsView, Stretch};
+use view::{Counts, ErrorView, HostView, OverviewView, Range, Stretch};
 
-/// Rows of the table beside a host's chart.
-const TABLE_ROWS: usize = 60;
+/// Rows of the table beside each of a host's charts.
+const TABLE_ROWS: usize = 40;
 
 /// `GET /dashboard`
 pub(super) async fn overview(
@@ -37,7 +37,8 @@ pub(super) async fn overview(
 ) -> Result<Response, ApiError> {
     let fleet = state.inventory.fleet();
     let table = Table::asked(&params);
-    let hosts = rows_of(&state, &table.pick(fleet.hosts())).await?;
+    let picked = table.pick(fleet.hosts());
+    let hosts = rows_of(&state, &picked.hosts).await?;
     let charted = match params.get("host") {
         Some(name) => fleet.resolve(name),
         None => worth_a_look(&fleet),
@@ -46,25 +47,14 @@ pub(super) async fn overview(
     let authority = headers.get(HOST).and_then(|host| host.to_str().ok());
     let view = OverviewView {
         counts: Counts::of(&fleet),
-        table: table.view(),
+        table: table.view(&picked),
         has_hosts: !fleet.hosts().is_empty(),
         charted: charted.cloned(),
         hosts,
         range: Range::DEFAULT,
         authority: authority.unwrap_or("localhost:8000").to_owned(),
     };
-    page("overview.html", &view, &headers)
-}
-
-/// `GET /dashboard/rows?q=&sort=`: the rows of the overview's table.
-pub(super) async fn rows(
-    State(state): Shared,
-    params: Params,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let fleet = state.inventory.fleet();
-    let hosts = rows_of(&state, &Table::asked(&params).pick(fleet.hosts())).await?;
-    page("rows.html", &RowsView { hosts }, &headers)
+    page("overview.html", view, &headers).await
 }
 
 /// `GET /dashboard/hosts/{host}?range=|from=&to=`
@@ -85,33 +75,19 @@ pub(super) async fn host(
     } else {
         Span::last(range.seconds, now, TABLE_ROWS)
     };
-    let columns = Columns::read(&state.inventory, host, span).await?;
+    let charts = Panels::read(&state.inventory, host, span, None).await?;
     let fact = state.inventory.fact(host).await?;
     let view = HostView {
         host: view::Host::new(host, &fact, now),
         stretch: Stretch::new(span, (!is_custom).then_some(range)),
-        ranges: &Range::ALL,
-        readings: Reading::newest_first(&columns),
+        ranges: Range::ALL,
+        charts: charts.twins(),
     };
-    page("host.html", &view, &headers)
+    page("host.html", view, &headers).await
 }
 
-/// `GET /api/dashboard/hosts/{host}/series?range=|from=&to=&width=`: times in seconds, the width in
-/// pixels.
-pub(super) async fn series(
-    State(state): Shared,
-    host: Segment,
-    params: Params,
-) -> Result<Json<Columns>, ApiError> {
-    let name = params::segment(host)?;
-    let span = Span::asked(&params, state.clock.now())?;
-    let fleet = state.inventory.fleet();
-    let host = fleet.resolve(&name).ok_or_else(|| unknown(&name))?;
-    Ok(Json(Columns::read(&state.inventory, host, span).await?))
-}
-
-/// `GET /api/dashboard/hosts/{host}/panels?range=|from=&to=&width=&panel=`: all charts of a host;
-/// times in seconds, the width in pixels.
+/// `GET /api/dashboard/hosts/{host}/panels?range=|from=&to=&width=&panel=`: the charts of a host,
+/// all or those of a list; times in seconds or as dates, the width in pixels.
 pub(super) async fn panels(
     State(state): Shared,
     host: Segment,
@@ -150,13 +126,12 @@ pub(super) fn error_page(status: StatusCode, message: &str) -> String {
     templates::render("error.html", &view).unwrap_or_else(|_| title.to_owned())
 }
 
-/// The host whose chart is shown when none is asked for: one that answers, if there is one.
+/// The host whose chart is shown when none is asked for: one that answers and has a line to draw.
 fn worth_a_look(fleet: &Fleet) -> Option<&Host> {
-    let mut with_readings = fleet.hosts().iter().filter(|host| host.readings > 0);
-    let first = with_readings.clone().next();
-    with_readings
-        .find(|host| host.status == Status::Up)
-        .or(first)
+    let with_readings = fleet.hosts().iter().filter(|host| host.readings > 0);
+    let is_better = |host: &&Host| (host.readings > 1, host.status == Status::Up);
+    // Of equals the first.
+    with_readings.rev().max_by_key(is_better)
 }
 
 async fn rows_of(state: &Services, hosts: &[&Host]) -> Result<Vec<view::Host>, ApiError> {
@@ -170,24 +145,33 @@ async fn rows_of(state: &Services, hosts: &[&Host]) -> Result<Vec<view::Host>, A
     Ok(rows)
 }
 
-fn page(
+async fn page(
     template: &'static str,
-    view: &impl serde::Serialize,
+    view: impl serde::Serialize + Send + 'static,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let html = templates::render(template, view).map_err(|error| {
-        tracing::error!(%error, template, "a page cannot be rendered");
-        ApiError::Internal
-    })?;
+    let html = rendered(template, view).await?;
     let kind = [(CONTENT_TYPE, "text/html; charset=utf-8")];
     Ok((kind, packed(headers, html)).into_response())
+}
+
+/// The text of a page, made off the asynchronous threads.
+async fn rendered(
+    template: &'static str,
+    view: impl serde::Serialize + Send + 'static,
+) -> Result<String, ApiError> {
+    let html = tokio::task::spawn_blocking(move || templates::render(template, &view)).await;
+    html.map_err(|_| ApiError::Internal)?.map_err(|error| {
+        tracing::error!(%error, template, "a page cannot be rendered");
+        ApiError::Internal
+    })
 }
 
 /// A body that is never kept, compressed for who takes it.
 fn packed(headers: &HeaderMap, text: String) -> impl IntoResponse + use<> {
     let varies = [(CACHE_CONTROL, "no-cache"), (VARY, "accept-encoding")];
     if assets::takes_gzip(headers) {
-        let packed = assets::gzip(text.as_bytes(), Compression::fast());
+        let packed = assets::gzip(text.as_bytes(), Compression::default());
         (varies, [(CONTENT_ENCODING, "gzip")], Body::from(packed)).into_response()
     } else {
         (varies, Body::from(text)).into_response()

@@ -24,6 +24,8 @@ pub(crate) const MAX_HOST_NAME: usize = 1024;
 const MAX_REQUESTS: usize = 512;
 /// The longest time until a response begins. Streamed bodies may take longer.
 const MAX_TIME: Duration = Duration::from_secs(30);
+/// Pages that are kept fresh by a stream at once; one more has to ask again and again.
+pub(crate) const MAX_STREAMS: usize = 64;
 /// Connections open at once, over all listeners.
 pub(crate) const MAX_CONNECTIONS: usize = 2048;
 /// The longest time a connection may take to send a request's head, or to stay idle.

@@ -15,6 +15,12 @@ use super::limits::MAX_BODY;
 pub(crate) struct Params(Vec<(String, String)>);
 
 impl Params {
+    #[cfg(test)]
+    pub(crate) fn from_pairs(pairs: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self(pairs.iter().map(owned).collect())
+    }
+
     /// The first parameter called `name` that is not empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let mut named = self.0.iter().filter(|(have, _)| have == name);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use system_stats_storage::Storage;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::inventory::Inventory;
@@ -31,6 +32,8 @@ pub struct State {
     pub own_metrics: OwnMetrics,
     /// Where `/-/reload` sends its requests; `None` while the lifecycle API is off.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
+    /// Ends the answers that have no end of their own; cancelled when the program stops.
+    pub stop: CancellationToken,
 }
 
 /// The state as axum hands it to handlers.

@@ -2,6 +2,8 @@
 
 mod contract;
 mod durability;
+mod many;
 mod openapi;
 mod pages;
 mod server;
+mod streams;

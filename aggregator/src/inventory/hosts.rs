@@ -30,11 +30,13 @@ const RECEIVED: &str = "system_network_receive_bytes_per_second";
 const TRANSMITTED: &str = "system_network_transmit_bytes_per_second";
 /// Degrees, one series per sensor.
 const TEMPERATURE: &str = "system_temperature_celsius";
+/// Degrees that a sensor should stay below.
+const TEMPERATURE_LIMIT: &str = "system_temperature_high_celsius";
 /// The label that tells filesystems apart.
 pub const MOUNTPOINT: &str = "mountpoint";
 
 /// The metrics a [`Host`] is made from.
-const METRICS: [&str; 12] = [
+const METRICS: [&str; 14] = [
     "up",
     CPU,
     MEMORY,
@@ -46,7 +48,9 @@ const METRICS: [&str; 12] = [
     RECEIVED,
     TRANSMITTED,
     TEMPERATURE,
+    TEMPERATURE_LIMIT,
     "node_hwmon_temp_celsius",
+    "node_hwmon_temp_max_celsius",
 ];
 
 /// Whether a host answers.
@@ -97,6 +101,9 @@ pub struct Host {
     pub transmitted: Option<f64>,
     /// The hottest sensor in degrees Celsius.
     pub temperature: Option<f64>,
+    /// The degrees by which the sensor that is closest to its limit stays below it; negative
+    /// above it, `None` without a sensor that has a limit.
+    pub temperature_margin: Option<f64>,
     /// The labels of its target: those of `up`, or of a pushed reading.
     pub labels: Vec<Labels>,
     /// The labels of `system_info`, else of `node_uname_info`.
@@ -217,6 +224,8 @@ struct Found {
     received: HashMap<String, Newest<f64>>,
     transmitted: HashMap<String, Newest<f64>>,
     temperature: Option<f64>,
+    /// Degrees and limit by chip and sensor.
+    sensors: HashMap<(String, String), (Option<f64>, Option<f64>)>,
     labels: Vec<Labels>,
     info: Newest<Labels>,
     uname: Newest<Labels>,
@@ -248,6 +257,10 @@ impl Found {
             TEMPERATURE | "node_hwmon_temp_celsius" if !sample.value.is_nan() => {
                 let hottest = self.temperature.unwrap_or(sample.value);
                 self.temperature = Some(hottest.max(sample.value));
+                self.sensor(labels).0 = Some(sample.value);
+            }
+            TEMPERATURE_LIMIT | "node_hwmon_temp_max_celsius" if sample.value > 0.0 => {
+                self.sensor(labels).1 = Some(sample.value);
             }
             _ => {}
         }
@@ -286,6 +299,12 @@ impl Found {
         }
     }
 
+    fn sensor(&mut self, labels: &Labels) -> &mut (Option<f64>, Option<f64>) {
+        let label = |name| labels.get(name).unwrap_or_default().to_owned();
+        let key = (label("chip"), label("sensor"));
+        self.sensors.entry(key).or_default()
+    }
+
     /// A hostname outlives its series: the host that is down is still called so.
     fn take_hostname(&mut self, hostname: Option<&str>, stats: &SeriesStats) {
         if let Some(hostname) = hostname {
@@ -318,6 +337,11 @@ impl Found {
             received: sum(self.received),
             transmitted: sum(self.transmitted),
             temperature: self.temperature,
+            temperature_margin: self
+                .sensors
+                .into_values()
+                .filter_map(|(degrees, limit)| Some(limit? - degrees?))
+                .min_by(f64::total_cmp),
             labels: self.labels,
             info: self.info.get().or_else(|| self.uname.get()),
             details_updated: self.details_updated,

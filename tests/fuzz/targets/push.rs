@@ -66,9 +66,8 @@ async fn push(body: &[u8]) {
     for path in [
         "/metrics",
         "/dashboard",
-        "/dashboard/rows",
         &format!("/dashboard/hosts/{name}"),
-        &format!("/api/dashboard/hosts/{name}/series"),
+        &format!("/api/dashboard/hosts/{name}/panels"),
     ] {
         assert_eq!(ask("GET", path, b"").await.0, StatusCode::OK, "{path}");
     }
@@ -86,6 +85,7 @@ async fn empty() -> State {
         clock,
         own_metrics: Arc::new(|_| Ok(String::new())),
         reload: None,
+        stop: Default::default(),
     }
 }
 

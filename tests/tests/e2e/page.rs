@@ -1,5 +1,9 @@
 //! The dashboard in a real browser.
 
+mod live;
+mod looks;
+mod plain;
+
 use std::time::Duration;
 
 use e2e::browser::Browser;
@@ -88,26 +92,53 @@ fn an_empty_dashboard_says_what_to_do() {
 fn a_hostile_host_name_is_only_text() {
     let folder = Folder::new();
     let aggregator = Aggregator::start(&folder, NO_TARGETS);
-    let name = "<img src=x onerror=\"console.error('run')\"><b>\u{202e}\"'&";
+    let long = "w".repeat(1000);
+    let names = [
+        "<img src=x onerror=\"console.error('run')\"><b>\u{202e}\"'&",
+        "\u{202e}\u{5d0}\u{5d1}\u{5d2} evil",
+        "a/../b?c=d#e",
+        long.as_str(),
+    ];
     let now = wait::epoch_seconds();
-    for second in 0..3 {
-        let reading = serde_json::json!({
-            "hostname": name, "cpu": 10 * second, "ram": 50, "disk": 5, "timestamp": now - second,
-        });
-        assert_eq!(aggregator.push(&reading).status, 200);
+    for name in names {
+        for second in 0..3 {
+            let reading = serde_json::json!({
+                "hostname": name, "cpu": 10 * second, "ram": 50, "disk": 5,
+                "timestamp": now - second,
+            });
+            assert_eq!(aggregator.push(&reading).status, 200);
+        }
     }
     let browser = Browser::start();
     let origin = format!("http://{}/", aggregator.address);
     browser.open(&format!("{origin}dashboard"));
-    let rows = "return document.querySelectorAll('tr[data-host]').length === 1";
-    browser.wait_for("the row", PATIENCE, rows);
-    let shown = browser.run("return document.querySelector('tr[data-host]').dataset.host");
-    assert_eq!(shown, name);
+    let rows = "return document.querySelectorAll('tr[data-host]').length === 4";
+    browser.wait_for("the rows", PATIENCE, rows);
+    let streamed = "return document.documentElement.dataset.live === 'stream'";
+    browser.wait_for("the stream", PATIENCE, streamed);
     browser.wait_for("a line in its chart", PATIENCE, HAS_COLOURED_LINES);
-    assert_eq!(
-        browser.run("return document.querySelectorAll('main img').length"),
-        0
-    );
+    browser.screenshot("dashboard-hostile.png");
+    for name in names {
+        let shown = format!(
+            "const row = [...document.querySelectorAll('tr[data-host]')]
+                .find((row) => row.dataset.host === {0});
+            return row.querySelector('th').innerText === {0} && row.querySelector('a').href",
+            serde_json::Value::from(name)
+        );
+        let link = browser.run(&shown);
+        let link = link
+            .as_str()
+            .unwrap_or_else(|| panic!("{name} is not shown"));
+        browser.open(link);
+        let heading = browser.run("return document.querySelector('h1 bdi').textContent");
+        assert_eq!(heading, name);
+        browser.wait_for("a line in its chart", PATIENCE, HAS_COLOURED_LINES);
+        assert_eq!(
+            browser.run("return document.querySelectorAll('main img').length"),
+            0
+        );
+        browser.open(&format!("{origin}dashboard"));
+    }
     assert_clean(&browser, &origin);
 }
 

@@ -30,11 +30,13 @@ struct File {
     plain: &'static [u8],
 }
 
-const FILES: [File; 8] = files![
+const FILES: [File; 10] = files![
     ("style.css", "text/css; charset=utf-8"),
     ("dashboard.js", "text/javascript; charset=utf-8"),
-    ("chart.js", "text/javascript; charset=utf-8"),
+    ("live.js", "text/javascript; charset=utf-8"),
     ("panels.js", "text/javascript; charset=utf-8"),
+    ("points.js", "text/javascript; charset=utf-8"),
+    ("table.js", "text/javascript; charset=utf-8"),
     ("theme.js", "text/javascript; charset=utf-8"),
     ("icon.svg", "image/svg+xml"),
     ("vendor/uplot.js", "text/javascript; charset=utf-8"),

@@ -1,31 +1,43 @@
-//! The data of a chart: columns of at most two thousand points, gaps as nulls.
+//! The stretch of time that charts show, and their data: columns of at most two thousand points,
+//! gaps as nulls.
 
 pub(super) mod panels;
+mod subjects;
+pub(super) mod twin;
 
-use serde::Serialize;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use system_stats_model::sample::Millis;
 
 use super::super::error::ApiError;
 use super::super::params::Params;
 use crate::inventory::hosts::Host;
-use crate::inventory::readings::Reading;
-use crate::inventory::{Inventory, InventoryError};
 
 const MAX_POINTS: usize = 2000;
 const DEFAULT_WIDTH: i64 = 1000;
 const DEFAULT_SECONDS: i64 = 60 * 60;
 /// Points further apart than so many ordinary distances have a gap between them.
 const GAP: Millis = 3;
-
 /// The shortest stretch that a chart of a host's first readings shows.
 const SHORTEST: Millis = 60 * 1000;
+/// The shortest step that there is.
+const SHORTEST_STEP: Millis = SHORTEST / 2000;
+const LONGEST_STEP: Millis = 365 * 86_400_000;
+/// So much later than its time a sample may come and still be drawn by a chart that goes on.
+const LATE: Millis = 15 * 1000;
 
-/// What a chart shows: a stretch of time in so many points.
+/// What a chart shows: a stretch of time in steps that are counted from 1970, so that the same
+/// step is the same stretch whenever it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Span {
     from: Millis,
     to: Millis,
     points: usize,
+    /// The length of a step, if it is not to follow from the number of points.
+    step: Option<Millis>,
+    /// Only what came from the step of this moment on is wanted.
+    since: Option<Millis>,
 }
 
 impl Span {
@@ -35,6 +47,8 @@ impl Span {
             from: now - seconds * 1000,
             to: now,
             points,
+            step: None,
+            since: None,
         }
     }
 
@@ -52,12 +66,11 @@ impl Span {
     /// # Errors
     /// When a number is none, or the stretch is empty or out of range.
     pub(super) fn asked(params: &Params, now: Millis) -> Result<Self, ApiError> {
-        let out_of_range = || ApiError::BadRequest("from, to or range is out of range".to_owned());
-        let millis = |seconds: i64| seconds.checked_mul(1000).ok_or_else(out_of_range);
-        let to = params.number("to")?.map_or(Ok(now), millis)?;
-        let range = millis(params.number("range")?.unwrap_or(DEFAULT_SECONDS))?;
+        let to = moment(params, "to")?.unwrap_or(now);
+        let range = params.number("range")?.unwrap_or(DEFAULT_SECONDS);
+        let range = range.checked_mul(1000).ok_or_else(out_of_range)?;
         let start = to.checked_sub(range).ok_or_else(out_of_range)?;
-        let from = params.number("from")?.map_or(Ok(start), millis)?;
+        let from = moment(params, "from")?.unwrap_or(start);
         if to.checked_sub(from).is_none_or(|length| length <= 0) {
             return Err(ApiError::BadRequest("from is not before to".to_owned()));
         }
@@ -67,6 +80,8 @@ impl Span {
             from,
             to,
             points: points.clamp(2, MAX_POINTS),
+            step: None,
+            since: None,
         })
     }
 
@@ -75,143 +90,83 @@ impl Span {
         Self { points, ..self }
     }
 
+    /// The same in the steps of an earlier answer, if the request's parameters name them.
+    ///
+    /// # Errors
+    /// When the length of the steps is no number.
+    pub(super) fn in_steps_asked(self, params: &Params) -> Result<Self, ApiError> {
+        let Some(text) = params.get("step") else {
+            return Ok(self);
+        };
+        let wrong = || ApiError::BadRequest("step is not a number of seconds".to_owned());
+        let step = text.parse::<f64>().map_err(|_| wrong())? * 1000.0;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "saturates, NaN is bounded too"
+        )]
+        let step = (step.round() as Millis).clamp(SHORTEST_STEP, LONGEST_STEP);
+        Ok(Self {
+            step: Some(step),
+            ..self
+        })
+    }
+
+    /// The same length until `now` in the same steps; of it what came after about `until`.
+    pub(super) fn going_on(self, until: Millis, now: Millis) -> Self {
+        Self {
+            from: now - (self.to - self.from),
+            to: now,
+            since: Some(until - LATE),
+            ..self
+        }
+    }
+
     /// Its first and last moment.
     pub(super) fn ends(self) -> (Millis, Millis) {
         (self.from, self.to)
     }
 
-    /// The length of one point's stretch.
+    /// The length of a step. One step less than points: the first may be a part only.
     fn step(self) -> Millis {
-        let points = Millis::try_from(self.points).unwrap_or(Millis::MAX).max(1);
-        ((self.to - self.from) / points).max(1)
+        let points = Millis::try_from(self.points).unwrap_or(Millis::MAX);
+        let length = self.to - self.from;
+        let step = length.div_euclid((points - 1).max(1)) + 1;
+        self.step.unwrap_or(step)
+    }
+
+    /// The number of the step that a moment falls into.
+    fn step_of(self, at: Millis) -> Millis {
+        at.div_euclid(self.step())
+    }
+
+    /// The first moment whose samples are wanted.
+    fn start(self) -> Millis {
+        let since = self.since.map(|since| self.step_of(since) * self.step());
+        since.map_or(self.from, |since| since.max(self.from))
     }
 }
 
-/// A chart's data.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Columns {
-    /// The beginning of the chart, in seconds since 1970.
-    from: f64,
-    /// Its end.
-    to: f64,
-    /// What the columns are.
-    names: [&'static str; 3],
-    /// Seconds since 1970, percent, percent; a row of nulls where readings are missing.
-    #[serde(rename = "columns")]
-    values: (Vec<f64>, Vec<Option<f64>>, Vec<Option<f64>>),
+fn out_of_range() -> ApiError {
+    ApiError::BadRequest("from, to or range is out of range".to_owned())
 }
 
-impl Columns {
-    /// The mean CPU and memory usage of a host in each step of the span.
-    pub(super) async fn read(
-        inventory: &Inventory,
-        host: &Host,
-        span: Span,
-    ) -> Result<Self, InventoryError> {
-        let span = span.since_first(host);
-        let hosts = std::slice::from_ref(host);
-        let mut readings = inventory.readings(hosts, Some(span.from)).await?;
-        let mut points = Points::new(span);
-        while let Some(rows) = readings.next().await {
-            for reading in rows? {
-                if reading.timestamp > span.to {
-                    return Ok(points.into_columns());
-                }
-                points.take(&reading);
-            }
-        }
-        Ok(points.into_columns())
+/// A moment as seconds since 1970, as a date with a time and an offset (RFC 3339), or as one
+/// without, in UTC, as a form's field has it.
+fn moment(params: &Params, name: &str) -> Result<Option<Millis>, ApiError> {
+    let Some(text) = params.get(name) else {
+        return Ok(None);
+    };
+    if let Ok(seconds) = text.parse::<i64>() {
+        return seconds.checked_mul(1000).map(Some).ok_or_else(out_of_range);
     }
-
-    /// Time in seconds, CPU and memory of each row, oldest first; gaps are left out.
-    pub(super) fn rows(&self) -> impl DoubleEndedIterator<Item = (f64, f64, f64)> {
-        let (times, cpu, memory) = &self.values;
-        let values = cpu.iter().zip(memory);
-        let rows = times.iter().zip(values);
-        rows.filter_map(|(time, (cpu, memory))| Some((*time, (*cpu)?, (*memory)?)))
-    }
-}
-
-/// Readings summed up step by step.
-struct Points {
-    span: Span,
-    step: Millis,
-    all: Vec<Point>,
-}
-
-#[derive(Clone, Copy)]
-struct Point {
-    /// The number of the step in the span.
-    step: Millis,
-    /// The newest reading's time.
-    time: Millis,
-    count: f64,
-    cpu: f64,
-    memory: f64,
-}
-
-impl Points {
-    fn new(span: Span) -> Self {
-        Self {
-            span,
-            step: span.step(),
-            all: Vec::new(),
-        }
-    }
-
-    fn take(&mut self, reading: &Reading) {
-        let step = (reading.timestamp - self.span.from) / self.step;
-        match self.all.last_mut().filter(|point| point.step == step) {
-            Some(point) => {
-                point.time = reading.timestamp;
-                point.count += 1.0;
-                point.cpu += reading.cpu;
-                point.memory += reading.memory;
-            }
-            None => self.all.push(Point {
-                step,
-                time: reading.timestamp,
-                count: 1.0,
-                cpu: reading.cpu,
-                memory: reading.memory,
-            }),
-        }
-    }
-
-    fn into_columns(self) -> Columns {
-        let gap = self.gap();
-        let mut columns = (Vec::new(), Vec::new(), Vec::new());
-        let mut last: Option<Millis> = None;
-        for point in &self.all {
-            if let Some(last) = last.filter(|last| point.time - last > gap) {
-                columns.0.push(seconds(last + gap));
-                columns.1.push(None);
-                columns.2.push(None);
-            }
-            columns.0.push(seconds(point.time));
-            columns.1.push(Some(point.cpu / point.count));
-            columns.2.push(Some(point.memory / point.count));
-            last = Some(point.time);
-        }
-        Columns {
-            from: seconds(self.span.from),
-            to: seconds(self.span.to),
-            names: ["time", "cpu", "memory"],
-            values: columns,
-        }
-    }
-
-    /// The distance from which on two points are not joined: some of the median distance.
-    fn gap(&self) -> Millis {
-        let pairs = self.all.windows(2);
-        let mut distances: Vec<Millis> = pairs.map(|pair| pair[1].time - pair[0].time).collect();
-        let middle = distances.len() / 2;
-        if distances.is_empty() {
-            return Millis::MAX;
-        }
-        let (_, median, _) = distances.select_nth_unstable(middle);
-        (*median).max(self.step).max(1).saturating_mul(GAP)
-    }
+    let in_utc = |time: DateTime| time.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp());
+    let civil = text.parse::<DateTime>().ok().and_then(in_utc);
+    let parsed = text.parse::<Timestamp>().ok().or(civil);
+    let wrong = || {
+        let hint = "neither seconds since 1970 nor a time like 2026-05-28T20:26:40";
+        ApiError::BadRequest(format!("{name} is {hint}"))
+    };
+    parsed.map(|at| Some(at.as_millisecond())).ok_or_else(wrong)
 }
 
 fn seconds(at: Millis) -> f64 {
@@ -220,47 +175,62 @@ fn seconds(at: Millis) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn columns(span: Span, readings: &[(Millis, f64)]) -> (Vec<f64>, Vec<Option<f64>>) {
-        let mut points = Points::new(span);
-        for (timestamp, cpu) in readings {
-            points.take(&Reading {
-                timestamp: *timestamp,
-                host: "a".into(),
-                cpu: *cpu,
-                memory: 0.0,
-                disk: 0.0,
-                disk_read: 0.0,
-                disk_written: 0.0,
-            });
+    fn asked(pairs: &[(&str, &str)]) -> Result<Span, ApiError> {
+        Span::asked(&Params::from_pairs(pairs), 1_000_000)
+    }
+
+    #[test]
+    fn moments_as_people_and_programs_write_them() {
+        for text in [
+            "100",
+            "1970-01-01T00:01:40",
+            "1970-01-01T00:01:40Z",
+            "1970-01-01T01:01:40+01:00",
+        ] {
+            let span = asked(&[("from", text)]).unwrap();
+            assert_eq!(span.ends(), (100_000, 1_000_000), "{text}");
         }
-        let (times, cpu, _) = points.into_columns().values;
-        (times, cpu)
+        let minutes = asked(&[("from", "1970-01-01T00:01"), ("to", "1970-01-01T00:02")]);
+        assert_eq!(
+            minutes.unwrap().ends(),
+            (60_000, 120_000),
+            "without seconds"
+        );
+        for text in [
+            "yesterday",
+            "1970-13-01T00:00",
+            "9223372036854775807",
+            "1e3",
+        ] {
+            let refused = asked(&[("from", text)]).unwrap_err();
+            assert_eq!(refused.status(), 400, "{text}");
+        }
     }
 
     #[test]
-    fn few_readings_are_points_of_their_own_and_a_gap_is_a_null() {
-        let span = Span::last(100, 100_000, 100);
-        let readings = [(1_000, 1.0), (6_000, 2.0), (11_000, 3.0), (61_000, 4.0)];
-        let (times, cpu) = columns(span, &readings);
-        assert_eq!(times, [1.0, 6.0, 11.0, 26.0, 61.0]);
-        assert_eq!(cpu, [Some(1.0), Some(2.0), Some(3.0), None, Some(4.0)]);
+    fn a_stretch_goes_on_in_the_same_steps() {
+        let span = Span::last(100, 1_000_000, 11);
+        assert_eq!(span.step(), 10_001);
+        let on = span.going_on(1_000_000, 1_005_000);
+        assert_eq!(on.step(), span.step());
+        assert_eq!(on.ends(), (905_000, 1_005_000));
+        assert_eq!(on.start(), 98 * 10_001, "a whole step");
     }
 
-    #[test]
-    fn many_readings_are_averaged() {
-        let span = Span::last(10, 10_000, 2);
-        let readings: Vec<(Millis, f64)> = (0..10).map(|at| (at * 1000, at as f64)).collect();
-        let (times, cpu) = columns(span, &readings);
-        assert_eq!(times, [4.0, 9.0]);
-        assert_eq!(cpu, [Some(2.0), Some(7.0)]);
-    }
-
-    #[test]
-    fn never_more_points_than_allowed() {
-        let span = Span::last(86_400, 86_400_000, MAX_POINTS);
-        let readings: Vec<(Millis, f64)> = (0..86_400).map(|at| (at * 1000, 1.0)).collect();
-        assert_eq!(columns(span, &readings).0.len(), MAX_POINTS);
+    proptest! {
+        #[test]
+        fn never_more_steps_than_points(
+            from in -1_000_000_i64..4_000_000_000_000,
+            length in 1_i64..400_000_000_000,
+            points in 2..=MAX_POINTS,
+        ) {
+            let span = Span { from, to: from + length, points, step: None, since: None };
+            let steps = span.step_of(span.to) - span.step_of(span.from) + 1;
+            prop_assert!(usize::try_from(steps).unwrap() <= points);
+        }
     }
 }

@@ -10,6 +10,8 @@ use crate::inventory::hosts::{Host, Status};
 
 /// The longest filter that is looked at, in characters.
 const MAX_FILTER: usize = 256;
+/// Hosts on one page of the table: what a person can look through, and light.
+pub(super) const PAGE: usize = 200;
 
 /// What a column is called in the address and in the table's head.
 const COLUMNS: [(&str, &str); 10] = [
@@ -32,6 +34,18 @@ pub(super) struct Table {
     column: &'static str,
     is_descending: bool,
     is_grid: bool,
+    /// From 1 on.
+    page: usize,
+}
+
+/// The hosts that a table shows.
+pub(super) struct Picked<'a> {
+    /// Those of its page, in its order.
+    pub(super) hosts: Vec<&'a Host>,
+    /// The number of the first of them among all that match, from 0 on.
+    before: usize,
+    /// How many match.
+    matching: usize,
 }
 
 /// The same for the template.
@@ -46,6 +60,23 @@ pub(super) struct TableView {
     /// That of the same hosts in the other form.
     other_form: String,
     columns: Vec<Column>,
+    /// Which of the hosts that match are shown, where that is not all.
+    part: Option<Part>,
+}
+
+#[derive(Serialize)]
+struct Part {
+    first: usize,
+    last: usize,
+    of: usize,
+    pages: Vec<Page>,
+}
+
+#[derive(Serialize)]
+struct Page {
+    number: usize,
+    query: String,
+    is_shown: bool,
 }
 
 #[derive(Serialize)]
@@ -69,11 +100,15 @@ impl Table {
             column: column.map_or("name", |(key, _)| key),
             is_descending: is_descending && column.is_some(),
             is_grid: params.get("view") == Some("grid"),
+            page: params
+                .get("page")
+                .and_then(|page| page.parse().ok())
+                .unwrap_or(1),
         }
     }
 
-    /// The hosts of the fleet that it shows, in its order.
-    pub(super) fn pick<'a>(&self, hosts: &'a [Host]) -> Vec<&'a Host> {
+    /// The hosts of the fleet that it shows, in its order; of a page that is not there the last.
+    pub(super) fn pick<'a>(&self, hosts: &'a [Host]) -> Picked<'a> {
         let terms: Vec<String> = self
             .filter
             .split_whitespace()
@@ -83,7 +118,16 @@ impl Table {
         let mut picked: Vec<&Host> = hosts.iter().filter(is_wanted).collect();
         // The fleet is sorted by name, and sorting keeps that order among equals.
         picked.sort_by(|a, b| self.compare(a, b));
-        picked
+        let matching = picked.len();
+        let pages = matching.div_ceil(PAGE).max(1);
+        let before = (self.page.clamp(1, pages) - 1) * PAGE;
+        picked.drain(..before);
+        picked.truncate(PAGE);
+        Picked {
+            hosts: picked,
+            before,
+            matching,
+        }
     }
 
     fn compare(&self, a: &Host, b: &Host) -> Ordering {
@@ -124,23 +168,37 @@ impl Table {
         }
     }
 
-    pub(super) fn view(&self) -> TableView {
+    pub(super) fn view(&self, picked: &Picked<'_>) -> TableView {
+        let shown = picked.before / PAGE + 1;
         let column = |(key, title): &(&'static str, &'static str)| {
             let is_sorted = *key == self.column;
             let turned = is_sorted && !self.is_descending;
             Column {
                 title,
-                query: self.query(key, turned, self.is_grid),
+                query: self.query(key, turned, self.is_grid, 1),
                 order: is_sorted.then_some(if turned { "ascending" } else { "descending" }),
             }
+        };
+        let own = |is_grid, page| self.query(self.column, self.is_descending, is_grid, page);
+        let page = |number| Page {
+            number,
+            query: own(self.is_grid, number),
+            is_shown: number == shown,
+        };
+        let part = || Part {
+            first: picked.before + 1,
+            last: picked.before + picked.hosts.len(),
+            of: picked.matching,
+            pages: (1..=picked.matching.div_ceil(PAGE)).map(page).collect(),
         };
         TableView {
             filter: self.filter.clone(),
             sort: Self::sort(self.column, self.is_descending),
             is_grid: self.is_grid,
-            query: self.query(self.column, self.is_descending, self.is_grid),
-            other_form: self.query(self.column, self.is_descending, !self.is_grid),
+            query: own(self.is_grid, shown),
+            other_form: own(!self.is_grid, shown),
             columns: COLUMNS.iter().map(column).collect(),
+            part: (picked.matching > PAGE).then(part),
         }
     }
 
@@ -152,10 +210,20 @@ impl Table {
         }
     }
 
-    fn query(&self, column: &str, is_descending: bool, is_grid: bool) -> String {
+    fn query(&self, column: &str, is_descending: bool, is_grid: bool, page: usize) -> String {
         let sort = Self::sort(column, is_descending);
         let form = if is_grid { "grid" } else { "" };
-        let pairs = [("q", self.filter.as_str()), ("sort", &sort), ("view", form)];
+        let page = if page > 1 {
+            page.to_string()
+        } else {
+            String::new()
+        };
+        let pairs = [
+            ("q", self.filter.as_str()),
+            ("sort", &sort),
+            ("view", form),
+            ("page", &page),
+        ];
         let said = pairs.iter().filter(|(_, value)| !value.is_empty());
         let said: Vec<String> = said
             .map(|(name, value)| format!("{name}={}", encoded(value)))

@@ -17,11 +17,13 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: [(&str, &str); 6] = templates![
+const TEMPLATES: [(&str, &str); 8] = templates![
     "layout.html",
     "macros.html",
     "overview.html",
     "rows.html",
+    "counts.html",
+    "facts.html",
     "host.html",
     "error.html",
 ];

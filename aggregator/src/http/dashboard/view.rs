@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use system_stats_model::sample::Millis;
 
-use super::chart::{Columns, Span};
+use super::chart::Span;
+use super::chart::twin::Twin;
 use super::strip::{Strip, sparkline};
 use super::table::TableView;
 use crate::inventory::facts::Fact;
@@ -15,6 +16,8 @@ use crate::inventory::trends;
 const HIGH: f64 = 65.0;
 /// From here on it is critical.
 const CRITICAL: f64 = 90.0;
+/// A sensor that is at most so many degrees below its limit is near it.
+const NEAR: f64 = 10.0;
 
 #[derive(Serialize)]
 pub(super) struct OverviewView {
@@ -34,11 +37,23 @@ pub(super) struct RowsView {
 }
 
 #[derive(Serialize)]
-pub(super) struct HostView<'a> {
+pub(super) struct HostView {
     pub(super) host: Host,
     pub(super) stretch: Stretch,
-    pub(super) ranges: &'a [Range],
-    pub(super) readings: Vec<Reading>,
+    pub(super) ranges: [Range; 6],
+    pub(super) charts: Vec<Twin>,
+}
+
+/// What a host's page says about the host, without its charts.
+#[derive(Serialize)]
+pub(super) struct FactsView {
+    pub(super) host: Host,
+}
+
+/// The numbers above the table.
+#[derive(Serialize)]
+pub(super) struct CountsView {
+    pub(super) counts: Counts,
 }
 
 #[derive(Serialize)]
@@ -113,8 +128,9 @@ pub(super) struct Stretch {
     words: String,
     /// The parameters that ask for it.
     query: String,
-    from: i64,
-    to: i64,
+    /// As fields for a date and a time have it, in UTC.
+    from: String,
+    to: String,
 }
 
 impl Stretch {
@@ -123,15 +139,15 @@ impl Stretch {
         Self {
             name: range.map(|range| range.name),
             words: range.map_or_else(
-                || format!("{} to {}", iso(from), iso(to)),
+                || format!("{} to {} UTC", moment(from), moment(to)),
                 |range| format!("last {}", range.words),
             ),
             query: range.map_or_else(
                 || format!("from={}&to={}", from / 1000, to / 1000),
                 |range| format!("range={}", range.seconds),
             ),
-            from: from / 1000,
-            to: to / 1000,
+            from: moment(from).replace(' ', "T"),
+            to: moment(to).replace(' ', "T"),
         }
     }
 }
@@ -152,7 +168,7 @@ pub(super) struct Host {
     disks: Vec<Disk>,
     load: Option<String>,
     network: Option<Traffic>,
-    temperature: Option<String>,
+    temperature: Option<Heat>,
     uptime: Option<String>,
     last_seen: Option<Seen>,
     os: Option<String>,
@@ -186,6 +202,14 @@ struct Disk {
 struct Usage {
     text: String,
     level: &'static str,
+}
+
+/// The hottest sensor, and how the one is that is closest to its limit.
+#[derive(Clone, Serialize)]
+struct Heat {
+    text: String,
+    level: &'static str,
+    word: Option<&'static str>,
 }
 
 #[derive(Clone, Serialize)]
@@ -231,7 +255,9 @@ impl Host {
                 .map(|boot| duration(now as f64 / 1000.0 - boot)),
             last_seen: host.last_seen.map(|at| Seen::new(at, now)),
             network: host.received.zip(host.transmitted).map(traffic),
-            temperature: host.temperature.map(|degrees| format!("{degrees:.0} °C")),
+            temperature: host
+                .temperature
+                .map(|degrees| Heat::new(degrees, host.temperature_margin)),
             os: says(&["os", "sysname"]),
             kernel: says(&["kernel", "release"]),
             model: says(&["model"]),
@@ -277,6 +303,23 @@ impl Usage {
     }
 }
 
+impl Heat {
+    /// Degrees, and by how many a sensor stays below its limit.
+    fn new(degrees: f64, margin: Option<f64>) -> Self {
+        let (level, word) = match margin {
+            None => ("fine", None),
+            Some(margin) if margin <= 0.0 => ("critical", Some("at its limit")),
+            Some(margin) if margin <= NEAR => ("high", Some("near its limit")),
+            Some(_) => ("fine", Some("below its limit")),
+        };
+        Self {
+            text: format!("{degrees:.0} °C"),
+            level,
+            word,
+        }
+    }
+}
+
 impl Seen {
     fn new(at: Millis, now: Millis) -> Self {
         let ago = (now - at) / 1000;
@@ -292,31 +335,8 @@ impl Seen {
     }
 }
 
-/// A row of the table beside a chart.
-#[derive(Serialize)]
-pub(super) struct Reading {
-    time: String,
-    cpu: String,
-    memory: String,
-}
-
-impl Reading {
-    pub(super) fn newest_first(columns: &Columns) -> Vec<Self> {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a time that was milliseconds"
-        )]
-        let row = |(time, cpu, memory): (f64, f64, f64)| Self {
-            time: iso((time * 1000.0).round() as Millis),
-            cpu: format!("{cpu:.1}"),
-            memory: format!("{memory:.1}"),
-        };
-        columns.rows().rev().map(row).collect()
-    }
-}
-
 /// Bytes per second with a binary prefix.
-fn rate(bytes: f64) -> String {
+pub(super) fn rate(bytes: f64) -> String {
     let units = ["B/s", "KiB/s", "MiB/s", "GiB/s", "TiB/s"];
     let (mut value, mut at) = (bytes, 0);
     while value >= 1000.0 && at + 1 < units.len() {
@@ -345,6 +365,11 @@ fn duration(seconds: f64) -> String {
 fn iso(at: Millis) -> String {
     let seconds = Timestamp::from_second(at.div_euclid(1000));
     seconds.map_or_else(|_| "unknown".to_owned(), |time| time.to_string())
+}
+
+/// A moment to the second in UTC, without saying so.
+pub(super) fn moment(at: Millis) -> String {
+    iso(at).replace('T', " ").replace('Z', "")
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.

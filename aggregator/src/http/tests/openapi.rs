@@ -89,6 +89,13 @@ async fn every_documented_route_answers_as_described() {
                 .and_then(|content| content.iter().next())
                 .unwrap();
             assert_eq!(answer.headers["content-type"], kind.as_str(), "{address}");
+            for (status, response) in route["responses"].as_object().unwrap() {
+                let reference = response["$ref"].as_str().map_or("", |text| &text[1..]);
+                let described = document.pointer(reference);
+                let described = described.filter(|_| !reference.is_empty());
+                let text = &described.unwrap_or(response)["description"];
+                assert!(text.is_string(), "{method} {path} {status}");
+            }
             let wrong = mismatch(&document, &content["schema"], &answer.json(), &address);
             assert_eq!(wrong, None, "{method}");
             routes += 1;

@@ -13,6 +13,8 @@ async fn fleet(server: &Server) {
     let name = [("hostname", "web-1")];
     let root = [("mountpoint", "/"), ("device", "a")];
     let full = [("mountpoint", "/data"), ("device", "b")];
+    let package = [("chip", "coretemp"), ("sensor", "Package id 0")];
+    let disk = [("chip", "nvme"), ("sensor", "Composite")];
     for at in [NOW - 10_000, NOW - 5000, NOW] {
         server.scraped(
             "10.0.0.1:5001",
@@ -24,6 +26,9 @@ async fn fleet(server: &Server) {
                 ("system_disk_usage_percent", &root, 5.0),
                 ("system_disk_usage_percent", &full, 95.55),
                 ("node_load1", &[], 0.5),
+                ("system_temperature_celsius", &package, 71.0),
+                ("system_temperature_high_celsius", &package, 80.0),
+                ("system_temperature_celsius", &disk, 40.0),
                 ("node_boot_time_seconds", &[], (SECOND - 273_120) as f64),
                 ("system_info", &name, 1.0),
             ],
@@ -60,7 +65,7 @@ async fn every_page_with_sample_hosts() {
     fleet(&server).await;
     for (name, path) in [
         ("overview", "/dashboard"),
-        ("rows", "/dashboard/rows"),
+        ("grid", "/dashboard?view=grid&sort=-cpu&q=web"),
         ("host", "/dashboard/hosts/web-1"),
         (
             "host_zoomed",
@@ -84,7 +89,6 @@ async fn a_page_may_load_nothing_from_elsewhere_and_run_nothing_inline() {
     fleet(&server).await;
     for path in [
         "/dashboard",
-        "/dashboard/rows",
         "/dashboard/hosts/pi",
         "/dashboard/hosts/nobody",
     ] {
@@ -135,9 +139,13 @@ async fn hostile_names_are_shown_and_not_run() {
         let path = path.split('"').next().unwrap();
         let answer = server.get(path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");
-        let series = format!("{}/series", path.replace("/dashboard/", "/api/dashboard/"));
-        let series = server.get(&series).await.json();
-        assert_eq!(series["columns"][1], json!([1.0]), "{name}");
+        let panels = format!("{}/panels", path.replace("/dashboard/", "/api/dashboard/"));
+        let panels = server.get(&panels).await.json();
+        assert_eq!(
+            panels["panels"][0]["lines"][0]["avg"],
+            json!([1.0]),
+            "{name}"
+        );
     }
 }
 
@@ -146,7 +154,7 @@ async fn the_address_says_which_hosts_are_shown_and_in_which_order() {
     let server = Server::start().await;
     fleet(&server).await;
     let shown = async |query: &str| {
-        let rows = server.get(&format!("/dashboard/rows{query}")).await;
+        let rows = server.get(&format!("/dashboard{query}")).await;
         let names = rows.text().split("<tr data-host=\"").skip(1);
         let names = names.map(|row| row.split('"').next().unwrap().to_owned());
         names.collect::<Vec<_>>().join(" ")
@@ -173,11 +181,7 @@ async fn the_address_says_which_hosts_are_shown_and_in_which_order() {
         .await;
     let page = page.text();
     assert!(!page.contains("<b>") && page.contains("No host matches"));
-    assert!(
-        page.contains(
-            "data-refresh=\"/dashboard/rows?q=%22%3E%3Cb%3E&amp;sort=-cpu&amp;view=grid\""
-        )
-    );
+    assert!(page.contains("data-rows=\"?q=%22%3E%3Cb%3E&amp;sort=-cpu&amp;view=grid\""));
 }
 
 #[tokio::test]
@@ -200,18 +204,19 @@ async fn a_chart_asks_for_what_it_can_draw() {
     for n in 0..100 {
         server.push("pi", SECOND - 1000 + n * 10, 1.0).await;
     }
-    let series = async |query: &str| {
-        let path = format!("/api/dashboard/hosts/pi/series?{query}");
+    let panels = async |query: &str| {
+        let path = format!("/api/dashboard/hosts/pi/panels?panel=cpu&{query}");
         server.get(&path).await
     };
     let points = async |query: &str| {
-        let answer = series(query).await;
+        let answer = panels(query).await;
         assert_eq!(answer.status, StatusCode::OK, "{query}");
-        answer.json()["columns"][0].as_array().unwrap().len()
+        let panels = answer.json()["panels"].take();
+        panels[0]["times"].as_array().unwrap().len()
     };
     assert_eq!(points("").await, 100);
     assert_eq!(points("range=100").await, 10);
-    assert!(points("range=1000&width=10").await <= 21);
+    assert!(points("range=1000&width=10").await <= 20);
     let (from, to) = (SECOND - 500, SECOND - 400);
     assert_eq!(points(&format!("from={from}&to={to}&width=800")).await, 11);
     for query in [
@@ -222,11 +227,11 @@ async fn a_chart_asks_for_what_it_can_draw() {
         "to=9223372036854775807",
         "width=w",
     ] {
-        let answer = series(query).await;
+        let answer = panels(query).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
         assert!(answer.json()["error"].is_string());
     }
-    let unknown = server.get("/api/dashboard/hosts/nobody/series").await;
+    let unknown = server.get("/api/dashboard/hosts/nobody/panels").await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
 }
 
@@ -257,9 +262,13 @@ async fn a_hosts_charts_are_what_there_is_of_it() {
     };
     assert_eq!(
         ids(&panels("web-1", "").await),
-        ["cpu", "load", "memory", "disk"]
+        ["cpu", "load", "memory", "disk", "temperature"]
     );
     assert_eq!(ids(&panels("web-1", "panel=load").await), ["load"]);
+    assert_eq!(
+        ids(&panels("web-1", "panel=memory,cpu").await),
+        ["cpu", "memory"]
+    );
     assert_eq!(
         ids(&panels("pi", "").await),
         ["cpu", "memory", "disk", "io"],
@@ -335,4 +344,25 @@ async fn the_lifecycle_api_is_off_unless_it_is_on() {
     assert_eq!(server.get("/-/ready").await.status, StatusCode::OK);
     let request = Request::get("/dashboard/x").body(Body::empty()).unwrap();
     assert_eq!(server.ask(request).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_custom_stretch_is_dates_in_utc() {
+    let server = Server::start().await;
+    fleet(&server).await;
+    let path = "/dashboard/hosts/web-1?from=2026-05-28T20%3A26%3A30&to=2026-05-28T20%3A26%3A36";
+    let page = server.get(path).await;
+    let page = page.text();
+    for expected in [
+        "name=\"from\" step=\"1\" value=\"2026-05-28T20:26:30\"",
+        "name=\"to\" step=\"1\" value=\"2026-05-28T20:26:36\"",
+        "2026-05-28 20:26:30 to 2026-05-28 20:26:36 UTC",
+        "<tr><td>2026-05-28 20:26:35</td><td>12.3</td></tr>",
+    ] {
+        assert!(page.contains(expected), "{expected} in {page}");
+    }
+    assert!(!page.contains("data-live"), "a stretch with an end");
+    let refused = server.get("/dashboard/hosts/web-1?from=noon").await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(refused.text().contains("from is neither"));
 }

@@ -6,12 +6,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::response::Response;
 use serde_json::{Value, json};
 use system_stats_model::append::{Appender, Batch, Order, Row, Urgency};
 use system_stats_model::labels::Labels;
 use system_stats_model::sample::Millis;
 use system_stats_storage::memory::MemoryStore;
 use system_stats_storage::{Options, Storage};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::super::{State, router};
@@ -24,6 +26,8 @@ pub(crate) const NOW: Millis = 1_780_000_000_000;
 
 pub(crate) struct Server {
     pub(crate) storage: Arc<Storage>,
+    pub(crate) clock: Clock,
+    pub(crate) stop: CancellationToken,
     router: Router,
 }
 
@@ -64,23 +68,32 @@ impl Server {
         let storage = Storage::open(Arc::new(store), options).await.unwrap();
         let storage = Arc::new(storage);
         let clock = Clock::manual(NOW);
+        let stop = CancellationToken::new();
         let inventory = Arc::new(Inventory::new(storage.clone(), clock.clone()));
         let state = State {
             storage: storage.clone(),
             inventory,
             scraper: Arc::new(Scraper::new(storage.clone(), clock.clone())),
-            clock,
+            clock: clock.clone(),
             own_metrics: Arc::new(|_| Ok("own_metrics 1\n".to_owned())),
             reload: None,
+            stop: stop.clone(),
         };
         Self {
             storage,
+            clock,
+            stop,
             router: router(state),
         }
     }
 
+    /// An answer whose body is yet to be read.
+    pub(crate) async fn begin(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.begin(request).await;
         let (parts, body) = response.into_parts();
         Answer {
             status: parts.status,

@@ -4,147 +4,20 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use serde::Serialize;
-use system_stats_model::labels::{INSTANCE, Labels, METRIC_NAME};
+use system_stats_model::labels::{INSTANCE, METRIC_NAME};
 use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::{Millis, TimeRange};
 use system_stats_model::source::{Samples, Selector, SeriesSource};
 
+use super::subjects::{Kind, Metric, SUBJECTS, Subject};
 use super::{GAP, Span, seconds};
 use crate::inventory::hosts::Host;
 use crate::inventory::{Inventory, InventoryError};
 
 /// Lines of one chart; more cannot be told apart.
 const MAX_LINES: usize = 24;
-
-/// How a metric becomes lines.
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Gauge,
-    /// What must not be exceeded.
-    Limit,
-    /// A counter; its increase per second.
-    Rate,
-    /// A counter of seconds, one series per `cpu`; percent of all of them, without the idle ones.
-    CpuTime,
-}
-
-/// A metric, what its lines are called, and the labels that tell them apart.
-struct Metric(Kind, &'static str, &'static str, &'static [&'static str]);
-
-struct Subject {
-    id: &'static str,
-    title: &'static str,
-    unit: &'static str,
-    /// The first of them that says anything is drawn.
-    sources: &'static [&'static [Metric]],
-}
-
-const SUBJECTS: [Subject; 9] = {
-    use Kind::{CpuTime, Gauge, Limit, Rate};
-    const DEVICE: &[&str] = &["device"];
-    const fn subject(
-        (id, title, unit): (&'static str, &'static str, &'static str),
-        sources: &'static [&'static [Metric]],
-    ) -> Subject {
-        Subject {
-            id,
-            title,
-            unit,
-            sources,
-        }
-    }
-    [
-        subject(
-            ("cpu", "CPU", "%"),
-            &[&[Metric(Gauge, "system_cpu_usage_percent", "busy", &[])]],
-        ),
-        subject(
-            ("modes", "CPU by mode", "%"),
-            &[&[Metric(CpuTime, "node_cpu_seconds_total", "", &["mode"])]],
-        ),
-        subject(
-            ("load", "Load", ""),
-            &[&[
-                Metric(Gauge, "node_load1", "1 minute", &[]),
-                Metric(Gauge, "node_load5", "5 minutes", &[]),
-                Metric(Gauge, "node_load15", "15 minutes", &[]),
-            ]],
-        ),
-        subject(
-            ("memory", "Memory", "%"),
-            &[&[Metric(Gauge, "system_memory_usage_percent", "in use", &[])]],
-        ),
-        subject(
-            ("swap", "Swap", "%"),
-            &[&[Metric(Gauge, "system_swap_usage_percent", "in use", &[])]],
-        ),
-        subject(
-            ("disk", "Disk space", "%"),
-            &[&[Metric(
-                Gauge,
-                "system_disk_usage_percent",
-                "",
-                &["mountpoint"],
-            )]],
-        ),
-        subject(
-            ("io", "Disk I/O", "B/s"),
-            &[
-                &[
-                    Metric(Gauge, "system_disk_read_bytes_per_second", "read", &[]),
-                    Metric(
-                        Gauge,
-                        "system_disk_written_bytes_per_second",
-                        "written",
-                        &[],
-                    ),
-                ],
-                &[
-                    Metric(Rate, "node_disk_read_bytes_total", "read", DEVICE),
-                    Metric(Rate, "node_disk_written_bytes_total", "written", DEVICE),
-                ],
-            ],
-        ),
-        subject(
-            ("network", "Network", "B/s"),
-            &[
-                &[
-                    Metric(
-                        Rate,
-                        "system_network_receive_bytes_total",
-                        "received",
-                        DEVICE,
-                    ),
-                    Metric(Rate, "system_network_transmit_bytes_total", "sent", DEVICE),
-                ],
-                &[
-                    Metric(Rate, "node_network_receive_bytes_total", "received", DEVICE),
-                    Metric(Rate, "node_network_transmit_bytes_total", "sent", DEVICE),
-                ],
-            ],
-        ),
-        subject(
-            ("temperature", "Temperature", "°C"),
-            &[
-                &[
-                    Metric(Gauge, "system_temperature_celsius", "", &["chip", "sensor"]),
-                    Metric(
-                        Limit,
-                        "system_temperature_high_celsius",
-                        "limit",
-                        &["chip", "sensor"],
-                    ),
-                ],
-                &[Metric(
-                    Gauge,
-                    "node_hwmon_temp_celsius",
-                    "",
-                    &["chip", "sensor"],
-                )],
-            ],
-        ),
-    ]
-};
+/// So far before a stretch is read for what a counter was at its beginning.
+const LEAD: Millis = 5 * 60 * 1000;
 
 /// The charts of a host that have anything to show.
 #[derive(Serialize)]
@@ -155,28 +28,31 @@ pub(in super::super) struct Panels {
     to: f64,
     /// The stretch that one point stands for, in seconds.
     step: f64,
+    /// Where the points that are here begin, if that is later: those before have not changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<f64>,
     #[serde(rename = "panels")]
-    all: Vec<Panel>,
+    pub(super) all: Vec<Panel>,
 }
 
-#[derive(Serialize)]
-struct Panel {
-    id: &'static str,
-    title: &'static str,
-    unit: &'static str,
+#[derive(PartialEq, Serialize)]
+pub(super) struct Panel {
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    pub(super) unit: &'static str,
     /// Seconds since 1970, common to all lines.
-    times: Vec<f64>,
-    lines: Vec<Line>,
+    pub(super) times: Vec<f64>,
+    pub(super) lines: Vec<Line>,
     /// Lines beyond the twenty-four that are here.
-    omitted: usize,
+    pub(super) omitted: usize,
 }
 
-#[derive(Serialize)]
-struct Line {
-    name: String,
+#[derive(PartialEq, Serialize)]
+pub(super) struct Line {
+    pub(super) name: String,
     is_limit: bool,
     /// The mean of each step, null where nothing was measured.
-    avg: Vec<Option<f64>>,
+    pub(super) avg: Vec<Option<f64>>,
     /// Only where a step holds more than one sample.
     #[serde(skip_serializing_if = "Option::is_none")]
     min: Option<Vec<Option<f64>>>,
@@ -185,18 +61,18 @@ struct Line {
 }
 
 impl Panels {
-    /// The charts of a host; only that of `id` if one is named.
+    /// The charts of a host; only those that `ids` names, separated by commas, if it is there.
     pub(in super::super) async fn read(
         inventory: &Inventory,
         host: &Host,
         span: Span,
-        id: Option<&str>,
+        ids: Option<&str>,
     ) -> Result<Self, InventoryError> {
         let span = span.since_first(host);
         let instance = host.instance.clone();
-        let subjects = SUBJECTS
-            .iter()
-            .filter(|subject| id.is_none_or(|id| id == subject.id));
+        let is_wanted =
+            |subject: &&Subject| ids.is_none_or(|ids| ids.split(',').any(|id| id == subject.id));
+        let subjects = SUBJECTS.iter().filter(is_wanted);
         let subjects: Vec<&Subject> = subjects.collect();
         let metrics = subjects
             .iter()
@@ -213,18 +89,23 @@ impl Panels {
             from: seconds(span.from),
             to: seconds(span.to),
             step: seconds(span.step()),
+            since: span.since.map(|_| seconds(span.start())),
             all: panels.await?,
         })
+    }
+
+    /// Whether there is nothing to draw.
+    pub(in super::super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Whether the same would be drawn.
+    pub(in super::super) fn has_points_of(&self, other: &Self) -> bool {
+        self.all == other.all
     }
 }
 
 impl Span {
-    /// The number of the step that a moment falls into; the end belongs to the last one.
-    fn step_of(self, at: Millis) -> Millis {
-        let last = Millis::try_from(self.points).unwrap_or(Millis::MAX) - 1;
-        ((at - self.from) / self.step()).min(last)
-    }
-
     fn selector(self, instance: &str, metric: &Metric) -> Selector {
         Selector {
             matchers: vec![
@@ -232,7 +113,7 @@ impl Span {
                 Matcher::equal(INSTANCE, instance),
             ],
             range: TimeRange {
-                start: self.from,
+                start: self.start().saturating_sub(LEAD.max(self.step())),
                 end: self.to,
             },
         }
@@ -240,7 +121,7 @@ impl Span {
 }
 
 /// What was measured in one step.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Cell {
     /// Of the newest sample.
     time: Millis,
@@ -289,7 +170,7 @@ impl Panel {
             for (order, metric) in metrics.iter().enumerate() {
                 let read =
                     source.for_each(&span.selector(instance, metric), &mut |labels, samples| {
-                        if metric.0 == Kind::CpuTime && labels.get("mode") == Some("idle") {
+                        if metric.0 == Kind::Time && labels.get("mode") == Some("idle") {
                             return ControlFlow::Continue(());
                         }
                         let name = (metric.0 == Kind::Limit, order, metric.name(labels));
@@ -331,17 +212,16 @@ impl Panel {
                 steps.insert(two[0] + 1, None);
             }
         }
-        let time = |(step, time): (&Millis, &Option<Millis>)| {
-            seconds(time.unwrap_or(span.from + step * span.step()))
-        };
+        let time =
+            |(step, time): (&Millis, &Option<Millis>)| seconds(time.unwrap_or(step * span.step()));
         let line = |((is_limit, _, name), (kind, cells)): (LineKey, (Kind, Cells))| {
             let column = |value: fn(&Cell) -> f64| -> Vec<Option<f64>> {
                 steps
                     .keys()
-                    .map(|step| cells.get(step).map(value))
+                    .map(|step| cells.get(step).map(value).map(rounded))
                     .collect()
             };
-            let is_spread = kind != Kind::CpuTime && cells.values().any(|cell| cell.count > 1.0);
+            let is_spread = kind != Kind::Time && cells.values().any(|cell| cell.count > 1.0);
             Line {
                 name,
                 is_limit,
@@ -361,14 +241,6 @@ impl Panel {
     }
 }
 
-impl Metric {
-    fn name(&self, labels: &Labels) -> String {
-        let values = self.3.iter().filter_map(|name| labels.get(name));
-        let words = values.chain([self.2]).filter(|word| !word.is_empty());
-        words.collect::<Vec<_>>().join(" ")
-    }
-}
-
 /// The samples of one series step by step.
 fn cells(kind: Kind, samples: Samples<'_>, span: Span) -> Vec<(Millis, Cell)> {
     let mut cells: Vec<(Millis, Cell)> = Vec::new();
@@ -382,10 +254,12 @@ fn cells(kind: Kind, samples: Samples<'_>, span: Span) -> Vec<(Millis, Cell)> {
         let value = match kind {
             Kind::Gauge | Kind::Limit => Some(*sample),
             Kind::Rate => before.map(|before| rate(before, now)),
-            Kind::CpuTime => before.map(|before| rate(before, now) * 100.0),
+            Kind::Time => before.map(|before| rate(before, now) * 100.0),
         };
         before = Some(now);
-        let Some(value) = value else { continue };
+        let Some(value) = value.filter(|_| *at >= span.start()) else {
+            continue;
+        };
         let (step, cell) = (span.step_of(*at), Cell::new(*at, value));
         match cells.last_mut().filter(|last| last.0 == step) {
             Some((_, have)) => have.add(cell),
@@ -393,6 +267,17 @@ fn cells(kind: Kind, samples: Samples<'_>, span: Span) -> Vec<(Millis, Cell)> {
         }
     }
     cells
+}
+
+/// To five significant digits: a chart shows no more, and what is sent is a third as long.
+fn rounded(value: f64) -> f64 {
+    if value == 0.0 {
+        return 0.0;
+    }
+    let digits = 4.0 - value.abs().log10().floor();
+    // The factor of the smallest and the largest numbers would be none itself.
+    let factor = 10_f64.powf(digits.clamp(-300.0, 300.0));
+    (value * factor).round() / factor
 }
 
 /// The increase per second; a counter that fell began anew at zero.
@@ -411,21 +296,42 @@ mod tests {
 
     use super::*;
 
+    fn in_steps(to: Millis) -> Span {
+        Span {
+            from: 0,
+            to,
+            points: 0,
+            step: Some(10_000),
+            since: None,
+        }
+    }
+
     #[test]
     fn rates_survive_resets_and_do_not_cross_markers() {
         let samples = Samples {
             timestamps: &[0, 10_000, 20_000, 30_000, 40_000, 50_000],
             values: &[100.0, 200.0, 50.0, STALE, 500.0, 510.0],
         };
-        let span = Span {
-            from: 0,
-            to: 60_000,
-            points: 6,
-        };
+        let span = in_steps(60_000);
         let cells = cells(Kind::Rate, samples, span);
         let rates: Vec<(Millis, f64)> =
             cells.iter().map(|(step, cell)| (*step, cell.sum)).collect();
         assert_eq!(rates, [(1, 10.0), (2, 5.0), (5, 1.0)]);
+    }
+
+    #[test]
+    fn five_digits_are_enough() {
+        for (value, short) in [
+            (12.345_678, 12.346),
+            (-0.000_123_456, -0.000_123_46),
+            (123_456_789.0, 123_460_000.0),
+            (99.999_99, 100.0),
+            (0.0, 0.0),
+            (1e-320, 0.0),
+        ] {
+            assert_eq!(rounded(value).to_string(), short.to_string());
+        }
+        assert!(rounded(f64::MAX).is_finite());
     }
 
     #[test]
@@ -434,15 +340,7 @@ mod tests {
             timestamps: &[0, 1, 2, 10_000],
             values: &[1.0, 9.0, 2.0, 4.0],
         };
-        let cells = cells(
-            Kind::Gauge,
-            samples,
-            Span {
-                from: 0,
-                to: 20_000,
-                points: 2,
-            },
-        );
+        let cells = cells(Kind::Gauge, samples, in_steps(20_000));
         let [(0, first), (1, second)] = cells[..] else {
             panic!("two steps")
         };
@@ -451,5 +349,23 @@ mod tests {
             (1.0, 9.0, 4.0)
         );
         assert_eq!((second.time, second.count), (10_000, 1.0));
+    }
+
+    #[test]
+    fn what_came_since_is_what_the_whole_ends_with() {
+        let timestamps: Vec<Millis> = (0..40).map(|at| at * 5_000).collect();
+        let values: Vec<f64> = (0..40).map(|at| f64::from(at * at)).collect();
+        let samples = || Samples {
+            timestamps: &timestamps,
+            values: &values,
+        };
+        let whole = cells(Kind::Rate, samples(), in_steps(200_000));
+        let later = Span {
+            since: Some(157_000),
+            ..in_steps(200_000)
+        };
+        let rest = cells(Kind::Rate, samples(), later);
+        assert_eq!(rest.first().unwrap().0, 15);
+        assert_eq!(whole[whole.len() - rest.len()..], rest);
     }
 }
