@@ -4,6 +4,9 @@
 //! for `tests/e2e`, behind the feature `full`: it starts programs, talks to them over loopback and
 //! ends them. It blocks on purpose: a test is one story told in order. And it panics instead of
 //! returning errors: whatever goes wrong in a test ends that test, with the programs' logs.
+//!
+//! Behind the feature `measure` are the programs that measure: a simulated fleet, a recorder of
+//! real exporters, and the tables of what storing takes.
 #![cfg_attr(
     feature = "full",
     allow(
@@ -21,10 +24,14 @@
 pub mod browser;
 #[cfg(feature = "full")]
 pub mod exposition;
+#[cfg(feature = "measure")]
+pub mod fleet;
 #[cfg(feature = "full")]
 pub mod folder;
 #[cfg(feature = "full")]
 pub mod http;
+#[cfg(feature = "measure")]
+pub mod measure;
 #[cfg(feature = "full")]
 pub mod peers;
 #[cfg(feature = "full")]
