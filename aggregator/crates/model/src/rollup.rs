@@ -12,6 +12,16 @@ use crate::sample::{Millis, STALE, Sample, is_stale};
 
 pub use run::Run;
 
+/// The resolutions that are kept, in milliseconds, finest first.
+pub const RESOLUTIONS: [Millis; 2] = [300_000, 3_600_000];
+
+/// The coarsest of the [`RESOLUTIONS`] of which all of these lengths and moments are multiples.
+#[must_use]
+pub fn resolution_of(multiples: &[Millis]) -> Option<Millis> {
+    let mut coarsest = RESOLUTIONS.into_iter().rev();
+    coarsest.find(|by| multiples.iter().all(|one| one % by == 0))
+}
+
 /// The samples of one series in one bucket, or in a run of adjacent ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket {

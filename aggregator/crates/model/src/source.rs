@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 
 use crate::labels::Labels;
 use crate::matcher::Matcher;
+use crate::rollup::{self, Bucket};
 use crate::sample::{Millis, TimeRange};
 
 pub use fixed::FixedSource;
@@ -20,6 +21,16 @@ pub struct Selector {
     pub matchers: Vec<Matcher>,
     /// Samples outside are not returned; series without a sample inside are left out.
     pub range: TimeRange,
+}
+
+/// What has to be fetched before it is read: a selector, and how coarse it may come.
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    /// Which series, and which stretch of them.
+    pub selector: Selector,
+    /// The resolution, in milliseconds, of the buckets that would do in place of samples; none
+    /// when nothing but samples will do. The range then begins and ends with whole buckets.
+    pub resolution: Option<Millis>,
 }
 
 /// The samples of one series, oldest first, times strictly ascending. Both slices have the same
@@ -42,6 +53,18 @@ pub enum SourceError {
         series: Labels,
         /// What is wrong.
         reason: String,
+    },
+    /// The samples have gone and only buckets are left of them.
+    #[error(
+        "of {series} only rollups are left before {before} ms; ask for rate, increase, delta, \
+         count, last, min, max, sum or avg over a range at times that are multiples of 5m or 1h, \
+         as the range is, or for a later time"
+    )]
+    Expired {
+        /// Which series.
+        series: Labels,
+        /// Samples before this are gone, in milliseconds since 1970.
+        before: Millis,
     },
 }
 
@@ -86,6 +109,39 @@ pub trait SeriesSet: Send + Sync {
     /// [`SourceError`] when stored data is unreadable.
     fn read(&self, at: usize, range: TimeRange, into: &mut SampleBuffer)
     -> Result<(), SourceError>;
+
+    /// Whether [`read_buckets`](Self::read_buckets) at this resolution spares reading samples, or
+    /// is all that is left to read. The answers are the same either way.
+    fn has_buckets(&self, resolution: Millis) -> bool {
+        let _ = resolution;
+        false
+    }
+
+    /// Before which moment (milliseconds since 1970) the range has no samples any more, only
+    /// buckets; none if all of the samples are there.
+    fn expired_before(&self) -> Option<Millis> {
+        None
+    }
+
+    /// Replaces the content of `into` by the buckets of series `at` whose ends lie in `range`, of
+    /// which the first millisecond begins a bucket and the last ends one. `samples` is room to
+    /// work in.
+    ///
+    /// # Errors
+    /// [`SourceError`] when stored data is unreadable.
+    fn read_buckets(
+        &self,
+        at: usize,
+        range: TimeRange,
+        resolution: Millis,
+        samples: &mut SampleBuffer,
+        into: &mut Vec<Bucket>,
+    ) -> Result<(), SourceError> {
+        self.read(at, range, samples)?;
+        into.clear();
+        rollup::buckets(&samples.timestamps, &samples.values, resolution, into);
+        Ok(())
+    }
 }
 
 /// Where samples come from.

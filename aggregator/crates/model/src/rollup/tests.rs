@@ -130,6 +130,20 @@ fn a_bucket_holds_its_last_millisecond_and_not_its_first() {
 }
 
 #[test]
+fn the_coarsest_resolution_that_fits_is_taken() {
+    let cases: [(&[Millis], Option<Millis>); 5] = [
+        (&[COARSE, 2 * COARSE, 0], Some(COARSE)),
+        (&[COARSE, FINE], Some(FINE)),
+        (&[-COARSE], Some(COARSE)),
+        (&[COARSE, 60_000], None),
+        (&[1], None),
+    ];
+    for (multiples, expected) in cases {
+        assert_eq!(resolution_of(multiples), expected, "{multiples:?}");
+    }
+}
+
+#[test]
 fn a_bucket_remembers_what_windows_need() {
     let times = [1, 2, 3, 4, FINE, FINE + 1];
     let values = [5.0, 7.0, 2.0, 3.0, STALE, STALE];
