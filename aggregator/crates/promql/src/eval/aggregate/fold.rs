@@ -1,0 +1,274 @@
+use super::super::error::EvalError;
+use super::super::evaluator::Evaluator;
+use super::super::parts::in_parts;
+use super::super::producer::{Producer, Scratch};
+use super::super::window::kahan_add;
+use super::{Aggregation, Groups, input};
+use crate::ast::AggregateOp;
+use crate::value::{Block, ColumnMut, Columns, Timeline};
+
+/// `sum`, `avg`, `min`, `max`, `count`, `group`, `stddev` and `stdvar`: every series is added to
+/// its group and forgotten.
+pub(super) fn columns(
+    evaluator: &Evaluator<'_>,
+    aggregation: &Aggregation<'_>,
+    on: &Timeline,
+) -> Result<Columns, EvalError> {
+    let input = input(evaluator, aggregation, on)?;
+    let projection = aggregation.projection();
+    let groups = Groups::of(&projection, &input, evaluator.is_eager);
+    let budget = &evaluator.budget;
+    budget.check_cells(groups.len(), on.steps)?;
+    let cells = groups.len() * on.steps;
+    let parts = in_parts(evaluator.threads, groups.of.len(), |part| {
+        budget.hold(cells)?;
+        let mut fold = Fold::new(aggregation.op, groups.len(), on.steps);
+        let mut scratch = Scratch::default();
+        let mut block = Block::new(on.steps);
+        for series in part {
+            budget.check()?;
+            let mut column = block.push();
+            input.produce(series, &mut column, &mut scratch)?;
+            fold.add(groups.of[series], &column);
+            block.pop();
+        }
+        Ok(fold)
+    })?;
+    let count = parts.len();
+    let mut parts = parts.into_iter();
+    let mut columns = groups.columns(&projection, &input, evaluator.is_eager);
+    if let Some(mut total) = parts.next() {
+        parts.for_each(|part| total.merge(&part));
+        total.finish(&mut columns);
+    }
+    budget.release(cells * count);
+    columns.retain_valued();
+    Ok(columns)
+}
+
+/// What the groups have come to, at every step.
+struct Fold {
+    op: AggregateOp,
+    steps: usize,
+    /// The sum, the extreme, the sum of squared distances, or the mean where the sum overflows.
+    values: Vec<f64>,
+    /// The compensation of the sum, or the mean.
+    seconds: Vec<f64>,
+    counts: Vec<f64>,
+    /// Where `avg` carries a mean; empty as long as that is nowhere.
+    overflows: Vec<bool>,
+}
+
+impl Fold {
+    fn new(op: AggregateOp, groups: usize, steps: usize) -> Self {
+        let cells = groups * steps;
+        let has_second = matches!(
+            op,
+            AggregateOp::Sum | AggregateOp::Avg | AggregateOp::Stddev | AggregateOp::Stdvar
+        );
+        Self {
+            op,
+            steps,
+            values: vec![0.0; cells],
+            seconds: vec![0.0; if has_second { cells } else { 0 }],
+            counts: vec![0.0; cells],
+            overflows: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, group: usize, column: &ColumnMut<'_>) {
+        let start = group * self.steps;
+        let cells = start..start + self.steps;
+        let values = &mut self.values[cells.clone()];
+        let counts = &mut self.counts[cells.clone()];
+        let steps = column.bits().iter();
+        match self.op {
+            AggregateOp::Sum => {
+                let seconds = &mut self.seconds[cells];
+                for step in steps {
+                    let value = column.values[step];
+                    if counts[step] == 0.0 {
+                        values[step] = value;
+                    } else {
+                        (values[step], seconds[step]) =
+                            kahan_add(value, values[step], seconds[step]);
+                    }
+                    counts[step] += 1.0;
+                }
+            }
+            AggregateOp::Avg => {
+                for step in steps {
+                    self.add_to_mean(start + step, column.values[step]);
+                }
+            }
+            AggregateOp::Min => {
+                extreme(column, values, counts, |old, new| old > new);
+            }
+            AggregateOp::Max => {
+                extreme(column, values, counts, |old, new| old < new);
+            }
+            AggregateOp::Stddev | AggregateOp::Stdvar => {
+                let means = &mut self.seconds[cells];
+                for step in steps {
+                    let value = column.values[step];
+                    counts[step] += 1.0;
+                    if counts[step] == 1.0 {
+                        values[step] = if value.is_finite() { 0.0 } else { f64::NAN };
+                        means[step] = value;
+                    } else {
+                        let delta = value - means[step];
+                        means[step] += delta / counts[step];
+                        values[step] += delta * (value - means[step]);
+                    }
+                }
+            }
+            _ => steps.for_each(|step| counts[step] += 1.0),
+        }
+    }
+
+    /// A sum as long as it does not overflow, else a mean that is carried along.
+    fn add_to_mean(&mut self, cell: usize, value: f64) {
+        self.counts[cell] += 1.0;
+        let count = self.counts[cell];
+        if count == 1.0 {
+            self.values[cell] = value;
+            return;
+        }
+        let before = count - 1.0;
+        if !self.has_overflown(cell) {
+            let (sum, rest) = kahan_add(value, self.values[cell], self.seconds[cell]);
+            if !sum.is_infinite() {
+                (self.values[cell], self.seconds[cell]) = (sum, rest);
+                return;
+            }
+            self.overflow(cell, before);
+        }
+        let share = before / count;
+        (self.values[cell], self.seconds[cell]) = kahan_add(
+            value / count,
+            share * self.values[cell],
+            share * self.seconds[cell],
+        );
+    }
+
+    fn has_overflown(&self, cell: usize) -> bool {
+        self.overflows.get(cell).copied().unwrap_or(false)
+    }
+
+    fn overflow(&mut self, cell: usize, count: f64) {
+        self.overflows.resize(self.values.len(), false);
+        self.overflows[cell] = true;
+        self.values[cell] /= count;
+        self.seconds[cell] /= count;
+    }
+
+    /// Adds what another part of the series has come to.
+    fn merge(&mut self, other: &Self) {
+        for cell in 0..self.values.len() {
+            if other.counts[cell] == 0.0 {
+                continue;
+            }
+            if self.counts[cell] == 0.0 {
+                self.take_over(other, cell);
+                continue;
+            }
+            let value = other.values[cell];
+            match self.op {
+                AggregateOp::Sum => {
+                    let sum = kahan_add(value, self.values[cell], self.seconds[cell]);
+                    (self.values[cell], self.seconds[cell]) = (sum.0, sum.1 + other.seconds[cell]);
+                }
+                AggregateOp::Avg => self.merge_mean(other, cell),
+                AggregateOp::Min if self.values[cell] > value || self.values[cell].is_nan() => {
+                    self.values[cell] = value;
+                }
+                AggregateOp::Max if self.values[cell] < value || self.values[cell].is_nan() => {
+                    self.values[cell] = value;
+                }
+                AggregateOp::Stddev | AggregateOp::Stdvar => {
+                    let (here, there) = (self.counts[cell], other.counts[cell]);
+                    let delta = other.seconds[cell] - self.seconds[cell];
+                    let share = there / (here + there);
+                    self.seconds[cell] += delta * share;
+                    self.values[cell] += value + delta * delta * here * share;
+                }
+                _ => {}
+            }
+            self.counts[cell] += other.counts[cell];
+        }
+    }
+
+    fn take_over(&mut self, other: &Self, cell: usize) {
+        self.values[cell] = other.values[cell];
+        self.counts[cell] = other.counts[cell];
+        if let Some(second) = self.seconds.get_mut(cell) {
+            *second = other.seconds[cell];
+        }
+        if other.has_overflown(cell) {
+            self.overflows.resize(self.values.len(), false);
+            self.overflows[cell] = true;
+        }
+    }
+
+    fn merge_mean(&mut self, other: &Self, cell: usize) {
+        let (here, there) = (self.counts[cell], other.counts[cell]);
+        let (mut value, mut rest) = (other.values[cell], other.seconds[cell]);
+        if !self.has_overflown(cell) {
+            let sum = kahan_add(value, self.values[cell], self.seconds[cell]);
+            if !other.has_overflown(cell) && !sum.0.is_infinite() {
+                (self.values[cell], self.seconds[cell]) = (sum.0, sum.1 + rest);
+                return;
+            }
+            self.overflow(cell, here);
+        }
+        if !other.has_overflown(cell) {
+            (value, rest) = (value / there, rest / there);
+        }
+        let (mine, theirs) = (here / (here + there), there / (here + there));
+        let sum = kahan_add(value * theirs, self.values[cell] * mine, self.seconds[cell] * mine);
+        (self.values[cell], self.seconds[cell]) = (sum.0, sum.1 + rest * theirs);
+    }
+
+    fn finish(&self, columns: &mut Columns) {
+        for group in 0..columns.len() {
+            let start = group * self.steps;
+            let mut column = columns.column_mut(group);
+            for step in 0..self.steps {
+                let cell = start + step;
+                if self.counts[cell] > 0.0 {
+                    column.set(step, self.result(cell));
+                }
+            }
+        }
+    }
+
+    fn result(&self, cell: usize) -> f64 {
+        let (value, count) = (self.values[cell], self.counts[cell]);
+        match self.op {
+            AggregateOp::Sum => value + self.seconds[cell],
+            AggregateOp::Avg if self.has_overflown(cell) => value + self.seconds[cell],
+            AggregateOp::Avg => value / count + self.seconds[cell] / count,
+            AggregateOp::Count => count,
+            AggregateOp::Group => 1.0,
+            AggregateOp::Stdvar => value / count,
+            AggregateOp::Stddev => (value / count).sqrt(),
+            _ => value,
+        }
+    }
+}
+
+/// Keeps the first value, or a later one that `gives_way` holds for. NaN gives way to anything.
+fn extreme(
+    column: &ColumnMut<'_>,
+    values: &mut [f64],
+    counts: &mut [f64],
+    gives_way: impl Fn(f64, f64) -> bool,
+) {
+    for step in column.bits().iter() {
+        let (old, new) = (values[step], column.values[step]);
+        if counts[step] == 0.0 || gives_way(old, new) || old.is_nan() {
+            values[step] = new;
+        }
+        counts[step] += 1.0;
+    }
+}

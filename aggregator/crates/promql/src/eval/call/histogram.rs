@@ -1,0 +1,330 @@
+//! Classic histograms: one series for each bucket, its upper bound in the label `le`.
+
+use std::collections::HashMap;
+
+use system_stats_model::labels::{Labels, METRIC_NAME};
+
+use super::super::annotations::Note;
+use super::super::error::EvalError;
+use super::super::evaluator::Evaluator;
+use super::super::naming;
+use super::wrong;
+use crate::plan::Node;
+use crate::value::{Columns, Timeline};
+
+/// The label with a bucket's upper bound.
+const BOUND: &str = "le";
+/// Relative differences below this are rounding and not a decrease.
+const TOLERANCE: f64 = 1e-12;
+
+/// A bucket at one step: its upper bound, and how many observations are at or below it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Bucket {
+    bound: f64,
+    count: f64,
+}
+
+/// The buckets of one histogram, by their bounds: ascending, with the number of their series.
+struct Group {
+    labels: Labels,
+    rows: Vec<(f64, usize)>,
+}
+
+/// `histogram_quantile`.
+pub(super) fn quantile(
+    evaluator: &Evaluator<'_>,
+    node: &Node,
+    args: &[Node],
+    on: &Timeline,
+) -> Result<Columns, EvalError> {
+    let [quantile, vector] = args else {
+        return Err(wrong(node));
+    };
+    let quantiles = evaluator.scalars(quantile, on)?;
+    for value in quantiles.distinct() {
+        if !(0.0..=1.0).contains(value) {
+            evaluator.annotations.add(Note::quantile(*value), quantile.span);
+        }
+    }
+    each_histogram(evaluator, vector, on, |step, buckets| {
+        let (value, forced) = bucket_quantile(quantiles.at(step), buckets);
+        if forced {
+            // The name is gone by then, and Prometheus prints it all the same.
+            let note = Note::ForcedMonotonic(String::new());
+            evaluator.annotations.add(note, vector.span);
+        }
+        value
+    })
+}
+
+/// `histogram_fraction`.
+pub(super) fn fraction(
+    evaluator: &Evaluator<'_>,
+    node: &Node,
+    args: &[Node],
+    on: &Timeline,
+) -> Result<Columns, EvalError> {
+    let [lower, upper, vector] = args else {
+        return Err(wrong(node));
+    };
+    let (lower, upper) = (evaluator.scalars(lower, on)?, evaluator.scalars(upper, on)?);
+    each_histogram(evaluator, vector, on, |step, buckets| {
+        bucket_fraction(lower.at(step), upper.at(step), buckets)
+    })
+}
+
+fn each_histogram(
+    evaluator: &Evaluator<'_>,
+    vector: &Node,
+    on: &Timeline,
+    value: impl Fn(usize, &mut Vec<Bucket>) -> f64,
+) -> Result<Columns, EvalError> {
+    let input = evaluator.columns(vector, on)?;
+    let groups = groups(evaluator, vector, &input);
+    let mut columns = Columns::new(*on);
+    let mut buckets = Vec::new();
+    for (series, group) in groups.iter().enumerate() {
+        evaluator.budget.check()?;
+        let labels = if evaluator.is_eager {
+            naming::without_reserved(&group.labels)
+        } else {
+            group.labels.clone()
+        };
+        let mut column = columns.push(labels);
+        for step in 0..on.steps {
+            buckets.clear();
+            for (bound, row) in &group.rows {
+                if input.valid(*row).has(step) {
+                    let count = input.values(*row)[step];
+                    buckets.push(Bucket { bound: *bound, count });
+                }
+            }
+            if !buckets.is_empty() {
+                column.set(step, value(step, &mut buckets));
+            }
+        }
+        columns.set_drops(series, !evaluator.is_eager);
+    }
+    columns.retain_valued();
+    naming::merge_alike(&mut columns, false)?;
+    Ok(columns)
+}
+
+fn groups(evaluator: &Evaluator<'_>, vector: &Node, input: &Columns) -> Vec<Group> {
+    let mut numbers: HashMap<Labels, usize> = HashMap::new();
+    let mut groups: Vec<Group> = Vec::new();
+    for (row, labels) in input.labels().iter().enumerate() {
+        let text = labels.get(BOUND).unwrap_or_default();
+        let Some(bound) = parse_bound(text) else {
+            let note = Note::BadBucketLabel {
+                label: text.to_owned(),
+                name: labels.metric_name().to_owned(),
+            };
+            evaluator.annotations.add(note, vector.span);
+            continue;
+        };
+        let rest = labels.iter().filter(|(name, _)| *name != BOUND);
+        let key = Labels::from_sorted(rest.clone());
+        let number = *numbers.entry(key).or_insert_with(|| {
+            let labels = Labels::from_sorted(rest.filter(|(name, _)| *name != METRIC_NAME));
+            let rows = Vec::new();
+            groups.push(Group { labels, rows });
+            groups.len() - 1
+        });
+        groups[number].rows.push((bound, row));
+    }
+    for group in &mut groups {
+        group.rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    }
+    groups
+}
+
+/// The number in a label `le`.
+fn parse_bound(text: &str) -> Option<f64> {
+    text.parse().ok()
+}
+
+/// Makes one bucket of those with the same bound.
+fn coalesce(buckets: &mut Vec<Bucket>) {
+    #[expect(clippy::float_cmp, reason = "the same bound, however it is written")]
+    buckets.dedup_by(|next, kept| {
+        let same = next.bound == kept.bound;
+        if same {
+            kept.count += next.count;
+        }
+        same
+    });
+}
+
+fn has_everything(buckets: &[Bucket]) -> bool {
+    buckets.last().is_some_and(|bucket| bucket.bound == f64::INFINITY)
+}
+
+/// The quantile, linear within its bucket, and whether counts had to be raised to never decrease.
+/// The buckets are ascending by bound, at least one.
+fn bucket_quantile(q: f64, buckets: &mut Vec<Bucket>) -> (f64, bool) {
+    if q.is_nan() {
+        return (f64::NAN, false);
+    }
+    if q < 0.0 {
+        return (f64::NEG_INFINITY, false);
+    }
+    if q > 1.0 {
+        return (f64::INFINITY, false);
+    }
+    if !has_everything(buckets) {
+        return (f64::NAN, false);
+    }
+    coalesce(buckets);
+    let forced = make_monotonic(buckets);
+    let last = buckets.len() - 1;
+    let observations = buckets[last].count;
+    if last == 0 || observations == 0.0 {
+        return (f64::NAN, false);
+    }
+    let rank = q * observations;
+    let at = buckets[..last].partition_point(|bucket| bucket.count < rank || bucket.count.is_nan());
+    let Bucket { bound, count } = buckets[at];
+    if at == last {
+        return (buckets[last - 1].bound, forced);
+    }
+    if at == 0 {
+        let value = if bound <= 0.0 { bound } else { bound * (rank / count) };
+        return (value, forced);
+    }
+    let below = buckets[at - 1];
+    let share = (rank - below.count) / (count - below.count);
+    (below.bound + (bound - below.bound) * share, forced)
+}
+
+/// Raises counts that are below the one before. Says so unless it was rounding only.
+fn make_monotonic(buckets: &mut [Bucket]) -> bool {
+    let mut forced = false;
+    let mut highest = buckets[0].count;
+    for bucket in &mut buckets[1..] {
+        #[expect(clippy::float_cmp, reason = "nothing to do only for the very same count")]
+        if bucket.count == highest {
+            continue;
+        }
+        if is_almost(highest, bucket.count) {
+            bucket.count = highest;
+        } else if bucket.count < highest {
+            bucket.count = highest;
+            forced = true;
+        } else {
+            highest = bucket.count;
+        }
+    }
+    forced
+}
+
+fn is_almost(a: f64, b: f64) -> bool {
+    if a.is_nan() && b.is_nan() {
+        return true;
+    }
+    let (sum, difference) = (a.abs() + b.abs(), (a - b).abs());
+    if a == 0.0 || b == 0.0 || sum < f64::MIN_POSITIVE {
+        return difference < TOLERANCE * f64::MIN_POSITIVE;
+    }
+    difference / sum.min(f64::MAX) < TOLERANCE
+}
+
+/// The share of the observations between two values. The buckets are ascending by bound, at least
+/// one.
+fn bucket_fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64 {
+    if !has_everything(buckets) {
+        return f64::NAN;
+    }
+    coalesce(buckets);
+    let count = buckets[buckets.len() - 1].count;
+    if count == 0.0 || lower.is_nan() || upper.is_nan() {
+        return f64::NAN;
+    }
+    if lower >= upper {
+        return 0.0;
+    }
+    let rank = |value| rank_of(value, buckets).filter(|rank| *rank <= count).unwrap_or(count);
+    (rank(upper) - rank(lower)) / count
+}
+
+/// How many observations are below `value`; nothing if it is above all bounds.
+fn rank_of(value: f64, buckets: &[Bucket]) -> Option<f64> {
+    let (mut below, mut rank) = (f64::NEG_INFINITY, 0.0);
+    for bucket in buckets {
+        if below >= value {
+            return Some(rank);
+        }
+        if bucket.bound > value {
+            let share = (value - below) / (bucket.bound - below);
+            return Some(rank + (bucket.count - rank) * share);
+        }
+        (below, rank) = (bucket.bound, bucket.count);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buckets(list: &[(f64, f64)]) -> Vec<Bucket> {
+        list.iter().map(|(bound, count)| Bucket { bound: *bound, count: *count }).collect()
+    }
+
+    #[test]
+    fn quantiles_within_and_outside_of_buckets() {
+        let inf = f64::INFINITY;
+        let usual = [(1.0, 2.0), (2.0, 6.0), (inf, 10.0)];
+        let cases: [(f64, &[(f64, f64)], f64); 9] = [
+            (0.1, &usual, 0.5),
+            (0.4, &usual, 1.5),
+            (0.9, &usual, 2.0),
+            (-0.1, &usual, -inf),
+            (1.1, &usual, inf),
+            (0.5, &[(-1.0, 4.0), (inf, 4.0)], -1.0),
+            (0.5, &[(1.0, 1.0), (1.0, 1.0), (inf, 4.0)], 1.0),
+            (0.5, &[(0.0, 1.0), (1.0, 1.0), (inf, 1.0)], 0.0),
+            (0.5, &[(1.0, 4.0), (2.0, 1.0), (inf, 4.0)], 0.5),
+        ];
+        for (q, list, expected) in cases {
+            assert_eq!(bucket_quantile(q, &mut buckets(list)).0, expected, "{q} of {list:?}");
+        }
+        let none: [(f64, &[(f64, f64)]); 4] = [
+            (0.5, &[(1.0, 2.0)]),
+            (0.5, &[(inf, 2.0)]),
+            (0.5, &[(1.0, 0.0), (inf, 0.0)]),
+            (f64::NAN, &usual),
+        ];
+        for (q, list) in none {
+            assert!(bucket_quantile(q, &mut buckets(list)).0.is_nan(), "{q} of {list:?}");
+        }
+    }
+
+    #[test]
+    fn only_real_decreases_are_told() {
+        let inf = f64::INFINITY;
+        let tiny = 10.0 * (1.0 - 1e-15);
+        for (third, expected) in [(10.0, false), (tiny, false), (9.0, true)] {
+            let mut list = buckets(&[(1.0, 5.0), (2.0, 10.0), (3.0, third), (inf, 10.0)]);
+            assert_eq!(bucket_quantile(0.5, &mut list).1, expected);
+        }
+    }
+
+    #[test]
+    fn fractions_between_bounds() {
+        let inf = f64::INFINITY;
+        let list = [(0.0, 0.0), (1.0, 4.0), (2.0, 6.0), (inf, 8.0)];
+        let cases = [
+            (0.0, 1.0, 0.5),
+            (0.5, 1.5, 0.375),
+            (-inf, inf, 1.0),
+            (1.0, 1.0, 0.0),
+            (2.0, inf, 0.25),
+            (5.0, 6.0, 0.0),
+        ];
+        for (lower, upper, expected) in cases {
+            let share = bucket_fraction(lower, upper, &mut buckets(&list));
+            assert!((share - expected).abs() < 1e-12, "{lower}..{upper}: {share}");
+        }
+    }
+}

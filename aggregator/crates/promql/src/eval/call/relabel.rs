@@ -1,0 +1,88 @@
+use regex::RegexBuilder;
+use system_stats_model::labels::{LabelsBuilder, METRIC_NAME};
+
+use super::super::error::EvalError;
+use super::super::evaluator::Evaluator;
+use super::super::held::Held;
+use super::super::naming;
+use super::{first, wrong};
+use crate::plan::Node;
+use crate::value::{Columns, Timeline};
+
+/// The largest compiled expression, in bytes.
+const REGEX_SIZE_LIMIT: usize = 1 << 20;
+
+/// `label_replace`.
+pub(super) fn replace(
+    evaluator: &Evaluator<'_>,
+    node: &Node,
+    args: &[Node],
+    on: &Timeline,
+) -> Result<Columns, EvalError> {
+    let texts: Vec<&str> = args.iter().skip(1).filter_map(Node::text).collect();
+    let [target, template, source, pattern] = texts[..] else {
+        return Err(wrong(node));
+    };
+    let refused = |what: &str, which: &str| {
+        EvalError::Parameter(format!("invalid {what} in label_replace(): {which}"))
+    };
+    let regex = RegexBuilder::new(&format!("^(?s:{pattern})$"))
+        .size_limit(REGEX_SIZE_LIMIT)
+        .build()
+        .map_err(|_| refused("regular expression", pattern))?;
+    if target.is_empty() {
+        return Err(refused("destination label name", target));
+    }
+    let mut columns = Held::take(evaluator.columns(first(args, node)?, on)?);
+    let mut value = String::new();
+    for series in 0..columns.len() {
+        let labels = columns.labels()[series].clone();
+        if let Some(found) = regex.captures(labels.get(source).unwrap_or_default()) {
+            value.clear();
+            found.expand(template, &mut value);
+            set_label(&mut columns, series, target, &value);
+        }
+    }
+    naming::merge_alike(&mut columns, true)?;
+    Ok(columns)
+}
+
+/// `label_join`.
+pub(super) fn join(
+    evaluator: &Evaluator<'_>,
+    node: &Node,
+    args: &[Node],
+    on: &Timeline,
+) -> Result<Columns, EvalError> {
+    let texts: Vec<&str> = args.iter().skip(1).filter_map(Node::text).collect();
+    let [target, separator, sources @ ..] = &texts[..] else {
+        return Err(wrong(node));
+    };
+    let refused = |what: &str| {
+        EvalError::Parameter(format!("invalid {what} label name in label_join(): "))
+    };
+    if sources.iter().any(|source| source.is_empty()) {
+        return Err(refused("source"));
+    }
+    if target.is_empty() {
+        return Err(refused("destination"));
+    }
+    let mut columns = Held::take(evaluator.columns(first(args, node)?, on)?);
+    for series in 0..columns.len() {
+        let labels = columns.labels()[series].clone();
+        let values: Vec<&str> =
+            sources.iter().map(|source| labels.get(source).unwrap_or_default()).collect();
+        set_label(&mut columns, series, target, &values.join(separator));
+    }
+    naming::merge_alike(&mut columns, true)?;
+    Ok(columns)
+}
+
+fn set_label(columns: &mut Columns, series: usize, name: &str, value: &str) {
+    let mut labels = LabelsBuilder::from(&columns.labels()[series]);
+    columns.set_labels(series, labels.set(name, value).build());
+    // A name that was just given is not dropped.
+    if name == METRIC_NAME {
+        columns.set_drops(series, false);
+    }
+}

@@ -1,0 +1,91 @@
+use system_stats_model::labels::Labels;
+use system_stats_model::sample::{Millis, is_stale};
+
+use super::budget::Budget;
+use super::error::EvalError;
+use super::evaluator::{Evaluator, Selected};
+use super::producer::{Producer, Scratch};
+use crate::plan::SelectNode;
+use crate::value::{ColumnMut, Reference, Timeline};
+
+/// An instant selector: the newest sample of each series that is not too old.
+pub(crate) struct Lookback<'e> {
+    selected: Selected<'e>,
+    timeline: Timeline,
+    reference: Reference,
+    lookback: Millis,
+    /// Whether the time of the sample is asked for, in seconds, instead of its value.
+    asks_time: bool,
+    budget: &'e Budget<'e>,
+}
+
+impl<'e> Lookback<'e> {
+    pub(crate) fn new(
+        evaluator: &'e Evaluator<'_>,
+        select: &SelectNode,
+        on: &Timeline,
+        asks_time: bool,
+    ) -> Self {
+        let lookback = evaluator.lookup.lookback;
+        Self {
+            selected: evaluator.select(select, on, lookback),
+            timeline: *on,
+            reference: on.shifted(evaluator.resolve(select.at), select.offset),
+            lookback,
+            asks_time,
+            budget: &evaluator.budget,
+        }
+    }
+}
+
+impl Producer for Lookback<'_> {
+    fn timeline(&self) -> Timeline {
+        self.timeline
+    }
+
+    fn labels(&self) -> &[Labels] {
+        self.selected.set.labels()
+    }
+
+    fn drops(&self, _: usize) -> bool {
+        self.asks_time
+    }
+
+    fn same_name(&self) -> bool {
+        self.selected.same_name
+    }
+
+    fn produce(
+        &self,
+        series: usize,
+        into: &mut ColumnMut<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
+        let Selected { set, range, .. } = self.selected;
+        set.read(series, range, &mut scratch.samples)?;
+        let (timestamps, values) = (&scratch.samples.timestamps, &scratch.samples.values);
+        let mut after = 0;
+        for step in 0..self.reference.steps {
+            let now = self.reference.time(step);
+            while timestamps.get(after).is_some_and(|t| *t <= now) {
+                after += 1;
+            }
+            let Some(newest) = after.checked_sub(1) else {
+                continue;
+            };
+            let (timestamp, value) = (timestamps[newest], values[newest]);
+            // A marker of staleness hides everything before it.
+            if timestamp > now.saturating_sub(self.lookback) && !is_stale(value) {
+                let seconds = timestamp as f64 / 1000.0;
+                into.set(step, if self.asks_time { seconds } else { value });
+            }
+        }
+        self.budget.looked_at(into.bits().count() as u64);
+        if self.budget.counts_steps() {
+            let bits = into.bits();
+            let counts = (0..self.timeline.steps).map(|step| u64::from(bits.has(step)));
+            self.budget.looked_at_steps(&self.timeline, counts);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,190 @@
+use std::collections::HashMap;
+
+use system_stats_model::labels::METRIC_NAME;
+use system_stats_model::matcher::Matcher;
+
+use super::node::{Kind, Node, RangeNode, SelectNode, SubqueryNode};
+use crate::ast::{
+    Aggregate, Binary, Call, Expr, Function, Sign, Subquery, ValueType, VectorSelector,
+};
+use crate::eval::binary_operation;
+
+/// The name of the series that `info` joins with when it is not told.
+const TARGET_INFO: &str = "target_info";
+
+/// The tree, and how often each selector occurs in it.
+pub(super) fn build(expr: &Expr) -> (Node, Vec<usize>) {
+    let mut builder = Builder::default();
+    let root = builder.node(expr);
+    (root, builder.uses)
+}
+
+#[derive(Default)]
+struct Builder {
+    ids: HashMap<String, usize>,
+    uses: Vec<usize>,
+}
+
+impl Builder {
+    fn node(&mut self, expr: &Expr) -> Node {
+        let (kind, is_invariant) = match expr {
+            Expr::Paren(paren) => return self.node(&paren.expr),
+            Expr::Number(number) => (Kind::Number(number.value), true),
+            Expr::String(text) => (Kind::Text(text.value.clone()), true),
+            Expr::Vector(selector) => self.vector(selector),
+            Expr::Matrix(matrix) => {
+                let select = self.select(&matrix.selector);
+                let is_invariant = select.at.is_some();
+                let range = matrix.range.millis;
+                (Kind::Range(RangeNode { select, range }), is_invariant)
+            }
+            Expr::Subquery(subquery) => self.subquery(subquery),
+            Expr::Call(call) => self.call(call),
+            Expr::Aggregate(aggregate) => self.aggregate(aggregate),
+            Expr::Binary(binary) => self.binary(binary),
+            Expr::Unary(unary) => {
+                let node = self.node(&unary.expr);
+                match (unary.sign, &node.kind) {
+                    (Sign::Plus, _) => return node,
+                    (Sign::Minus, Kind::Number(value)) => (Kind::Number(-value), true),
+                    (Sign::Minus, _) => {
+                        let is_invariant = node.is_invariant;
+                        (Kind::Negate(Box::new(node)), is_invariant)
+                    }
+                }
+            }
+        };
+        Node {
+            kind,
+            is_invariant,
+            value_type: expr.value_type(),
+            span: expr.span(),
+        }
+    }
+
+    fn vector(&mut self, selector: &VectorSelector) -> (Kind, bool) {
+        let select = self.select(selector);
+        let is_invariant = select.at.is_some();
+        (Kind::Select(select), is_invariant)
+    }
+
+    fn select(&mut self, selector: &VectorSelector) -> SelectNode {
+        let mut select = SelectNode {
+            matchers: selector.matchers.clone(),
+            offset: selector.offset_millis(),
+            at: selector.at,
+            id: 0,
+        };
+        select.id = self.id_of(&select);
+        select
+    }
+
+    fn id_of(&mut self, select: &SelectNode) -> usize {
+        let mut conditions: Vec<String> =
+            select.matchers.iter().map(ToString::to_string).collect();
+        conditions.sort_unstable();
+        let key = format!("{conditions:?} {} {:?}", select.offset, select.at);
+        let next = self.ids.len();
+        let id = *self.ids.entry(key).or_insert(next);
+        self.uses.resize(self.ids.len(), 0);
+        self.uses[id] += 1;
+        id
+    }
+
+    fn subquery(&mut self, subquery: &Subquery) -> (Kind, bool) {
+        let node = SubqueryNode {
+            expr: self.node(&subquery.expr),
+            range: subquery.range.millis,
+            step: subquery.step.as_ref().map(|step| step.millis),
+            offset: subquery.offset_millis(),
+            at: subquery.at,
+        };
+        let is_invariant = node.at.is_some();
+        (Kind::Subquery(Box::new(node)), is_invariant)
+    }
+
+    fn call(&mut self, call: &Call) -> (Kind, bool) {
+        let info = (call.function == Function::Info).then(|| self.info(call));
+        // The second argument of `info` is no value but a description of what it looks up.
+        let values = if info.is_some() { 1 } else { call.args.len() };
+        let args = call.args.iter().take(values);
+        let args: Vec<Node> = args.map(|arg| self.node(arg)).collect();
+        let is_invariant = !depends_on_time(call.function) && args.iter().all(|a| a.is_invariant);
+        let function = call.function;
+        let kind = Kind::Call {
+            function,
+            args,
+            info,
+        };
+        (kind, is_invariant)
+    }
+
+    /// What `info` looks up: the series of its second argument, `target_info` unless that names
+    /// others.
+    fn info(&mut self, call: &Call) -> SelectNode {
+        let mut matchers = match call.args.get(1).map(Expr::unwrap_parens) {
+            Some(Expr::Vector(selector)) => selector.matchers.clone(),
+            _ => Vec::new(),
+        };
+        if !matchers.iter().any(|matcher| matcher.name() == METRIC_NAME) {
+            matchers.push(Matcher::equal(METRIC_NAME, TARGET_INFO));
+        }
+        let mut select = SelectNode {
+            matchers,
+            offset: 0,
+            at: None,
+            id: 0,
+        };
+        select.id = self.id_of(&select);
+        select
+    }
+
+    fn aggregate(&mut self, aggregate: &Aggregate) -> (Kind, bool) {
+        let expr = self.node(&aggregate.expr);
+        // The parameter does not count, as in Prometheus.
+        let is_invariant = expr.is_invariant;
+        let kind = Kind::Aggregate {
+            op: aggregate.op,
+            expr: Box::new(expr),
+            param: aggregate.param.as_ref().map(|p| Box::new(self.node(p))),
+            grouping: aggregate.grouping.clone(),
+            without: aggregate.without,
+        };
+        (kind, is_invariant)
+    }
+
+    fn binary(&mut self, binary: &Binary) -> (Kind, bool) {
+        let (lhs, rhs) = (self.node(&binary.lhs), self.node(&binary.rhs));
+        if let (Kind::Number(a), Kind::Number(b)) = (&lhs.kind, &rhs.kind) {
+            return (Kind::Number(binary_operation(binary.op, *a, *b)), true);
+        }
+        let is_invariant = lhs.is_invariant && rhs.is_invariant;
+        debug_assert!(lhs.value_type != ValueType::String && rhs.value_type != ValueType::String);
+        let kind = Kind::Binary {
+            op: binary.op,
+            lhs: Box::new(lhs),
+            rhs: Box::new(rhs),
+            matching: binary.matching.clone(),
+            return_bool: binary.return_bool,
+        };
+        (kind, is_invariant)
+    }
+}
+
+/// Whether a function looks at the evaluation's time itself.
+fn depends_on_time(function: Function) -> bool {
+    matches!(
+        function,
+        Function::DaysInMonth
+            | Function::DayOfMonth
+            | Function::DayOfWeek
+            | Function::DayOfYear
+            | Function::Hour
+            | Function::Minute
+            | Function::Month
+            | Function::Year
+            | Function::PredictLinear
+            | Function::Time
+            | Function::Timestamp
+    )
+}
