@@ -1,7 +1,7 @@
 //! The evaluator.
 //!
 //! A node yields columns: for each series one value a step, with a bit for those that are there.
-//! Selectors, functions over ranges and element-wise functions are lazy ([`producer::Producer`]):
+//! Selectors, functions over ranges and element-wise functions are lazy (`producer::Producer`):
 //! they make one column at a time, so that an aggregation folds series that never exist together.
 //! Everything else works on whole sets of columns. No step has a map of its own; label sets are
 //! compared once a query.

@@ -11,7 +11,7 @@ use crate::ast::Expr;
 
 pub(crate) use fetch::{Fetches, stretch};
 pub use fetch::{Lookup, TimeSpan};
-pub(crate) use node::{Kind, Node, RangeNode, SelectNode, SubqueryNode};
+pub(crate) use node::{Kind, Node, SelectNode};
 
 /// An expression, ready to be evaluated any number of times.
 #[derive(Clone, Debug)]

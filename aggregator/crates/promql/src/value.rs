@@ -12,10 +12,10 @@ use system_stats_model::labels::Labels;
 use system_stats_model::sample::Millis;
 
 pub use bits::Bits;
-pub(crate) use columns::{Block, ColumnMut};
 pub use columns::Columns;
-pub use number::{write_decimal, write_value};
+pub(crate) use columns::{Block, ColumnMut};
 pub(crate) use number::{shortest, verb_f, verb_g};
+pub use number::{write_decimal, write_value};
 pub(crate) use timeline::Reference;
 pub use timeline::Timeline;
 

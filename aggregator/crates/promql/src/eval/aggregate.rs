@@ -118,12 +118,7 @@ impl Groups {
     }
 
     /// A column for each group.
-    fn columns(
-        &self,
-        projection: &Projection,
-        input: &dyn Producer,
-        is_eager: bool,
-    ) -> Columns {
+    fn columns(&self, projection: &Projection, input: &dyn Producer, is_eager: bool) -> Columns {
         let labels = |series: &usize| {
             projection.labels(&input.labels()[*series], is_eager && input.drops(*series))
         };

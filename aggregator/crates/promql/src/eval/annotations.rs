@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use crate::ast::Span;
+use crate::print::quote;
 use crate::value::verb_g;
 
 /// What an evaluation has to say besides its result. Each text once, at the last place it came
@@ -41,10 +42,7 @@ impl Note {
     }
 
     fn is_info(&self) -> bool {
-        matches!(
-            self,
-            Self::PossiblyNoCounter(_) | Self::ForcedMonotonic(_)
-        )
+        matches!(self, Self::PossiblyNoCounter(_) | Self::ForcedMonotonic(_))
     }
 
     fn text(&self) -> String {
@@ -56,13 +54,17 @@ impl Note {
                 format!("ratio value should be between -1 and 1, got {ratio}, capping to {cap}")
             }
             Self::BadBucketLabel { label, name } => format!(
-                "bucket label \"le\" is missing or has a malformed value of {label:?} for metric name {name:?}"
+                "bucket label \"le\" is missing or has a malformed value of {} for metric name {}",
+                quote(label),
+                quote(name)
             ),
             Self::PossiblyNoCounter(name) => format!(
-                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {name:?}"
+                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}",
+                quote(name)
             ),
             Self::ForcedMonotonic(name) => format!(
-                "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) for metric name {name:?}"
+                "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) for metric name {}",
+                quote(name)
             ),
         }
     }

@@ -82,13 +82,17 @@ fn with_scalar<'e>(
     let apply = operation::function(op);
     let operands = move |step: usize, value: f64| {
         let scalar = scalars.at(step);
-        if swapped { (scalar, value) } else { (value, scalar) }
+        if swapped {
+            (scalar, value)
+        } else {
+            (value, scalar)
+        }
     };
     if op.is_comparison() && !return_bool {
         // The vector's value stays, on whichever side it stands.
         let keep = move |step, value| {
             let (a, b) = operands(step, value);
-            (apply(a, b) == 1.0).then_some(value)
+            (apply(a, b) != 0.0).then_some(value)
         };
         return Ok(Vector::lazy(Filtered::new(input, false, keep)));
     }

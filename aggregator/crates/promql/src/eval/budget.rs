@@ -98,7 +98,11 @@ impl<'a> Budget<'a> {
         let per_step = self.per_step.as_ref().and_then(|(timeline, steps)| {
             let steps = steps.lock().ok()?;
             let steps = steps.iter().enumerate();
-            Some(steps.map(|(at, count)| (timeline.time(at), *count)).collect())
+            Some(
+                steps
+                    .map(|(at, count)| (timeline.time(at), *count))
+                    .collect(),
+            )
         });
         Statistics {
             total_samples: self.total.load(Ordering::Relaxed),

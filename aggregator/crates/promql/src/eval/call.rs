@@ -20,8 +20,8 @@ use crate::ast::{Function, ValueType};
 use crate::plan::{Kind, Node, SelectNode};
 use crate::value::{Columns, Timeline};
 
-pub(crate) use order::nan_last;
 pub(crate) use mapped::{Filtered, Mapped};
+pub(crate) use order::nan_last;
 
 /// A call as the plan has it: the function, its arguments, and for `info` what it looks up.
 pub(crate) type Call<'n> = (Function, &'n [Node], Option<&'n SelectNode>);
@@ -35,14 +35,19 @@ pub(crate) fn vector<'e>(
 ) -> Result<Vector<'e>, EvalError> {
     let signature = function.signature();
     if function == Function::AbsentOverTime {
-        return ready(evaluator, absent::over_time(evaluator, first(args, node)?, on)?);
+        return ready(
+            evaluator,
+            absent::over_time(evaluator, first(args, node)?, on)?,
+        );
     }
     if signature.args.contains(&ValueType::Matrix) {
         return Ok(Vector::lazy(Ranged::new(evaluator, function, args, on)?));
     }
     if let Some(apply) = math::of_value(function) {
         let input = evaluator.vector(first(args, node)?, on)?;
-        return Ok(Vector::lazy(Mapped::new(input, move |_, value| apply(value))));
+        return Ok(Vector::lazy(Mapped::new(input, move |_, value| {
+            apply(value)
+        })));
     }
     if let Some(part) = date::part(function) {
         return date::vector(evaluator, part, args, on);
@@ -59,7 +64,10 @@ pub(crate) fn vector<'e>(
             (0..on.steps).for_each(|step| column.set(step, scalars.at(step)));
             ready(evaluator, columns)
         }
-        Function::Absent => ready(evaluator, absent::instant(evaluator, first(args, node)?, on)?),
+        Function::Absent => ready(
+            evaluator,
+            absent::instant(evaluator, first(args, node)?, on)?,
+        ),
         Function::HistogramQuantile => {
             ready(evaluator, histogram::quantile(evaluator, node, args, on)?)
         }
@@ -77,12 +85,14 @@ pub(crate) fn vector<'e>(
         }
         Function::LabelReplace => ready(evaluator, relabel::replace(evaluator, node, args, on)?),
         Function::LabelJoin => ready(evaluator, relabel::join(evaluator, node, args, on)?),
-        Function::Sort
-        | Function::SortDesc
-        | Function::SortByLabel
-        | Function::SortByLabelDesc => order::vector(evaluator, node, (function, args), on),
+        Function::Sort | Function::SortDesc | Function::SortByLabel | Function::SortByLabelDesc => {
+            order::vector(evaluator, node, (function, args), on)
+        }
         Function::Info => match info {
-            Some(info) => ready(evaluator, info::joined(evaluator, first(args, node)?, info, on)?),
+            Some(info) => ready(
+                evaluator,
+                info::joined(evaluator, first(args, node)?, info, on)?,
+            ),
             None => Err(wrong(node)),
         },
         _ => Err(wrong(node)),

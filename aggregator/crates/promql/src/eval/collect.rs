@@ -42,11 +42,14 @@ pub(crate) fn collect<'a>(
         kept.extend(part_kept);
         samples += part_samples;
         match &mut block {
-            Some(block) => block.append(part_block),
+            Some(block) => block.append(&part_block),
             None => block = Some(part_block),
         }
     }
-    let labels = kept.iter().map(|at| producer.labels()[*at].clone()).collect();
+    let labels = kept
+        .iter()
+        .map(|at| producer.labels()[*at].clone())
+        .collect();
     let block = block.unwrap_or_else(|| Block::new(timeline.steps));
     let mut columns = Columns::from_block(timeline, labels, block);
     drop_names(evaluator, producer, &kept, &mut columns)?;

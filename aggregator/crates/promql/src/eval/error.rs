@@ -65,7 +65,7 @@ pub enum EvalError {
         found: ValueType,
     },
     /// A range query of something that is no series.
-    #[error("invalid expression type {0:?} for range query, must be Scalar or instant Vector", .0.to_string())]
+    #[error("invalid expression type \"{0}\" for range query, must be Scalar or instant Vector")]
     RangeType(ValueType),
     /// The stored samples cannot be read.
     #[error("expanding series: {0}")]

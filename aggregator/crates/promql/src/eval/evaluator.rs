@@ -18,7 +18,7 @@ use super::producer::{Producer, Scratch};
 use super::{aggregate, binary, call, collect, scalar};
 use crate::ast::At;
 use crate::plan::{self, Fetches, Kind, Lookup, Node, Plan, SelectNode, TimeSpan};
-use crate::value::{ColumnMut, Columns, Timeline, Value};
+use crate::value::{ColumnMut, Timeline, Value};
 
 /// What the evaluation of one query needs everywhere.
 pub(crate) struct Evaluator<'a> {
@@ -232,7 +232,9 @@ impl<'a> Evaluator<'a> {
             Kind::Binary { .. } => binary::vector(self, node, on),
             Kind::Negate(inner) => {
                 let input = self.vector(inner, on)?;
-                Ok(Vector::lazy(call::Mapped::new(input, |_, value| -value).strict()))
+                Ok(Vector::lazy(
+                    call::Mapped::new(input, |_, value| -value).strict(),
+                ))
             }
             _ => Err(EvalError::Type {
                 expected: crate::ast::ValueType::Vector,

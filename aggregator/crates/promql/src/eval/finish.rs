@@ -30,7 +30,10 @@ pub(super) fn value(evaluator: &Evaluator<'_>, plan: &Plan) -> Result<Value, Eva
             let columns = named(evaluator, columns)?;
             Ok(if evaluator.is_instant() {
                 let elements = elements(&columns);
-                Value::Vector { timestamp, elements }
+                Value::Vector {
+                    timestamp,
+                    elements,
+                }
             } else {
                 Value::Range(columns.sorted())
             })
@@ -77,11 +80,7 @@ fn elements(columns: &Columns) -> Vec<Element> {
 }
 
 /// The samples of a range.
-fn matrix(
-    evaluator: &Evaluator<'_>,
-    plan: &Plan,
-    on: &Timeline,
-) -> Result<Vec<Series>, EvalError> {
+fn matrix(evaluator: &Evaluator<'_>, plan: &Plan, on: &Timeline) -> Result<Vec<Series>, EvalError> {
     if let Kind::Subquery(subquery) = &plan.root.kind {
         let at = evaluator.resolve(subquery.at);
         let grid = evaluator.lookup.grid(subquery, at, on);
@@ -110,7 +109,9 @@ fn matrix(
         }
         evaluator.budget.hold(count)?;
         evaluator.budget.looked_at(count as u64);
-        evaluator.budget.looked_at_steps(on, std::iter::once(count as u64));
+        evaluator
+            .budget
+            .looked_at_steps(on, std::iter::once(count as u64));
         found.push(Series {
             labels: labels.clone(),
             timestamps: samples.timestamps,

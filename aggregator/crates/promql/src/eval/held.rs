@@ -21,11 +21,7 @@ impl<'a> Held<'a> {
     }
 
     /// Takes over samples that were counted as they were made.
-    pub(crate) fn counted(
-        columns: Columns,
-        samples: usize,
-        budget: &Arc<Budget<'a>>,
-    ) -> Arc<Self> {
+    pub(crate) fn counted(columns: Columns, samples: usize, budget: &Arc<Budget<'a>>) -> Arc<Self> {
         Arc::new(Self {
             columns,
             samples,

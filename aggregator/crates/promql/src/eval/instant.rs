@@ -13,7 +13,8 @@ pub(crate) struct Lookback<'e> {
     selected: Selected<'e>,
     timeline: Timeline,
     reference: Reference,
-    lookback: Millis,
+    /// How old a sample may be.
+    oldest: Millis,
     /// Whether the time of the sample is asked for, in seconds, instead of its value.
     asks_time: bool,
     budget: &'e Budget<'e>,
@@ -31,7 +32,7 @@ impl<'e> Lookback<'e> {
             selected: evaluator.select(select, on, lookback),
             timeline: *on,
             reference: on.shifted(evaluator.resolve(select.at), select.offset),
-            lookback,
+            oldest: lookback,
             asks_time,
             budget: &evaluator.budget,
         }
@@ -75,7 +76,7 @@ impl Producer for Lookback<'_> {
             };
             let (timestamp, value) = (timestamps[newest], values[newest]);
             // A marker of staleness hides everything before it.
-            if timestamp > now.saturating_sub(self.lookback) && !is_stale(value) {
+            if timestamp > now.saturating_sub(self.oldest) && !is_stale(value) {
                 let seconds = timestamp as f64 / 1000.0;
                 into.set(step, if self.asks_time { seconds } else { value });
             }

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use system_stats_model::labels::{Labels, METRIC_NAME};
 
 use super::error::EvalError;
+use crate::print::quote;
 use crate::value::Columns;
 
 /// The labels that say what a series is; an operation that makes something else of it drops them.
@@ -17,7 +18,9 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 
 /// Whether a set has reserved labels besides the name.
 pub(crate) fn has_more_than_a_name(labels: &Labels) -> bool {
-    RESERVED[1..].iter().any(|name| labels.encoded().contains(name))
+    RESERVED[1..]
+        .iter()
+        .any(|name| labels.encoded().contains(name))
 }
 
 /// The labels without the reserved ones.
@@ -62,7 +65,8 @@ impl Projection {
         labels: &'a Labels,
         strips: bool,
     ) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
-        let keeps = move |(name, _): &(&str, &str)| self.has(name) && !(strips && is_reserved(name));
+        let keeps =
+            move |(name, _): &(&str, &str)| self.has(name) && !(strips && is_reserved(name));
         labels.iter().filter(keeps)
     }
 
@@ -106,10 +110,6 @@ impl Numbering {
         (number, true)
     }
 
-    pub(crate) fn get(&self, key: &[u8]) -> Option<usize> {
-        self.numbers.get(key).copied()
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.numbers.len()
     }
@@ -135,7 +135,11 @@ pub(crate) fn merge_alike(columns: &mut Columns, strict: bool) -> Result<(), Eva
     for (into, from) in &merged {
         let samples: Vec<(usize, f64)> = {
             let values = columns.values(*from);
-            columns.valid(*from).iter().map(|at| (at, values[at])).collect()
+            columns
+                .valid(*from)
+                .iter()
+                .map(|at| (at, values[at]))
+                .collect()
         };
         let mut column = columns.column_mut(*into);
         for (at, value) in samples {
@@ -147,7 +151,9 @@ pub(crate) fn merge_alike(columns: &mut Columns, strict: bool) -> Result<(), Eva
     }
     if !merged.is_empty() {
         let mut gone = vec![false; columns.len()];
-        merged.iter().for_each(|(_, from)| gone[*from] = true);
+        for (_, from) in &merged {
+            gone[*from] = true;
+        }
         columns.retain(|series| !gone[series]);
     }
     Ok(())
@@ -159,7 +165,12 @@ pub(crate) fn braced(labels: &Labels) -> String {
         .iter()
         .map(|(name, value)| {
             let is_plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-            if is_plain { format!("{name}={value:?}") } else { format!("{name:?}={value:?}") }
+            let name = if is_plain {
+                name.to_owned()
+            } else {
+                quote(name)
+            };
+            format!("{name}={}", quote(value))
         })
         .collect();
     format!("{{{}}}", pairs.join(", "))
@@ -179,9 +190,21 @@ mod tests {
         let labels = Labels::from_pairs([("__name__", "m"), ("a", "1"), ("b", "2"), ("c", "3")]);
         let cases = [
             (Projection::by(&names(&["b", "x"])), false, r#"{b="2"}"#),
-            (Projection::by(&names(&["__name__", "a"])), false, r#"m{a="1"}"#),
-            (Projection::by(&names(&["__name__", "a"])), true, r#"{a="1"}"#),
-            (Projection::without(&names(&["b"])), false, r#"{a="1",c="3"}"#),
+            (
+                Projection::by(&names(&["__name__", "a"])),
+                false,
+                r#"m{a="1"}"#,
+            ),
+            (
+                Projection::by(&names(&["__name__", "a"])),
+                true,
+                r#"{a="1"}"#,
+            ),
+            (
+                Projection::without(&names(&["b"])),
+                false,
+                r#"{a="1",c="3"}"#,
+            ),
             (Projection::by(&[]), false, "{}"),
         ];
         for (projection, strips, expected) in cases {
@@ -215,8 +238,14 @@ mod tests {
         merge_alike(&mut apart, false).unwrap();
         assert_eq!(apart.len(), 2);
         assert_eq!(apart.samples(0).collect::<Vec<_>>(), [(0, 1.0), (20, 2.0)]);
-        assert_eq!(merge_alike(&mut columns(0), false), Err(EvalError::SameLabels));
-        assert_eq!(merge_alike(&mut columns(2), true), Err(EvalError::SameLabels));
+        assert_eq!(
+            merge_alike(&mut columns(0), false),
+            Err(EvalError::SameLabels)
+        );
+        assert_eq!(
+            merge_alike(&mut columns(2), true),
+            Err(EvalError::SameLabels)
+        );
     }
 
     #[test]

@@ -26,7 +26,9 @@ pub(crate) fn in_parts<R: Send>(
         let mut results = vec![work(0..bound(1))?];
         for other in others {
             // A panic there goes on here.
-            let result = other.join().unwrap_or_else(|e| std::panic::resume_unwind(e));
+            let result = other
+                .join()
+                .unwrap_or_else(|e| std::panic::resume_unwind(e));
             results.push(result?);
         }
         Ok(results)
@@ -42,7 +44,7 @@ mod tests {
         for (threads, count) in [(1, 100), (2, 0), (2, 63), (2, 64), (3, 1000), (8, 100)] {
             let threads = NonZeroUsize::new(threads).unwrap();
             let parts = in_parts(threads, count, |part| Ok(part.collect::<Vec<_>>())).unwrap();
-            assert_eq!(parts.concat(), Vec::from_iter(0..count));
+            assert_eq!(parts.concat(), (0..count).collect::<Vec<_>>());
         }
     }
 
@@ -50,7 +52,11 @@ mod tests {
     fn the_first_error_counts() {
         let threads = NonZeroUsize::new(2).unwrap();
         let result = in_parts(threads, 100, |part| {
-            if part.start == 0 { Ok(()) } else { Err(EvalError::Canceled) }
+            if part.start == 0 {
+                Ok(())
+            } else {
+                Err(EvalError::Canceled)
+            }
         });
         assert_eq!(result, Err(EvalError::Canceled));
     }

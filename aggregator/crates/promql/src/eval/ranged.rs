@@ -158,7 +158,11 @@ impl<'e> Ranged<'e> {
                 if name.is_empty() || is_counter {
                     return;
                 }
-                if self.noted.lock().is_ok_and(|mut noted| noted.insert(name.to_owned())) {
+                if self
+                    .noted
+                    .lock()
+                    .is_ok_and(|mut noted| noted.insert(name.to_owned()))
+                {
                     let note = Note::PossiblyNoCounter(name.to_owned());
                     self.annotations.add(note, self.span);
                 }
@@ -196,7 +200,13 @@ impl Producer for Ranged<'_> {
 
     fn drops(&self, series: usize) -> bool {
         match &self.range.input {
-            _ if !matches!(self.function, Function::LastOverTime | Function::FirstOverTime) => true,
+            _ if !matches!(
+                self.function,
+                Function::LastOverTime | Function::FirstOverTime
+            ) =>
+            {
+                true
+            }
             Input::Selected(_) => false,
             Input::Subquery(columns) => columns.drops(series),
         }
@@ -226,7 +236,12 @@ impl Producer for Ranged<'_> {
         let Range {
             reference, length, ..
         } = self.range;
-        window::bounds(&samples.timestamps, &reference, length, &mut scratch.windows);
+        window::bounds(
+            &samples.timestamps,
+            &reference,
+            length,
+            &mut scratch.windows,
+        );
         let windows = Windows {
             timestamps: &samples.timestamps,
             values: &samples.values,

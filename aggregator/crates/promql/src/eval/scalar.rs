@@ -28,7 +28,9 @@ pub(crate) fn scalars(
         }
         Kind::Binary { op, lhs, rhs, .. } => {
             let (lhs, rhs) = (scalars(evaluator, lhs, on)?, scalars(evaluator, rhs, on)?);
-            Ok(each(&|step| binary::scalar_operation(*op, lhs.at(step), rhs.at(step))))
+            Ok(each(&|step| {
+                binary::scalar_operation(*op, lhs.at(step), rhs.at(step))
+            }))
         }
         Kind::Call { function, args, .. } => match (function, &args[..]) {
             (Function::Time, _) => Ok(each(&|step| on.time(step) as f64 / 1000.0)),
@@ -60,7 +62,11 @@ fn only_element(
         let column = columns.values(series);
         for step in columns.valid(series).iter() {
             counts[step] = (counts[step] + 1).min(2);
-            values[step] = if counts[step] == 1 { column[step] } else { f64::NAN };
+            values[step] = if counts[step] == 1 {
+                column[step]
+            } else {
+                f64::NAN
+            };
         }
     }
     Ok(Scalars::Each(values))

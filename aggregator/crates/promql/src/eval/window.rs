@@ -84,7 +84,10 @@ pub(crate) fn bounds(
         while lo < hi && timestamps[lo] <= start {
             lo += 1;
         }
-        #[expect(clippy::cast_possible_truncation, reason = "2^32 samples of one series take 64 GiB")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "2^32 samples of one series take 64 GiB"
+        )]
         into.push((lo as u32, hi as u32));
     }
 }

@@ -80,8 +80,7 @@ impl Builder {
     }
 
     fn id_of(&mut self, select: &SelectNode) -> usize {
-        let mut conditions: Vec<String> =
-            select.matchers.iter().map(ToString::to_string).collect();
+        let mut conditions: Vec<String> = select.matchers.iter().map(ToString::to_string).collect();
         conditions.sort_unstable();
         let key = format!("{conditions:?} {} {:?}", select.offset, select.at);
         let next = self.ids.len();

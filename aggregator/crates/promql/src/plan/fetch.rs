@@ -95,7 +95,9 @@ impl Fetches {
         let mut last = self.keys.len() - 1;
         while let Some(at) = (0..last).find(|at| {
             self.keys[*at] == self.keys[last]
-                && self.selectors[*at].range.overlaps(self.selectors[last].range)
+                && self.selectors[*at]
+                    .range
+                    .overlaps(self.selectors[last].range)
         }) {
             let grown = self.selectors.swap_remove(last).range;
             self.keys.swap_remove(last);
@@ -139,7 +141,12 @@ impl Plan {
 }
 
 /// The stretch of samples that a selector looks at, left end open: `(first - length, last]`.
-pub(crate) fn stretch(select: &SelectNode, span: &TimeSpan, on: &Timeline, length: Millis) -> TimeRange {
+pub(crate) fn stretch(
+    select: &SelectNode,
+    span: &TimeSpan,
+    on: &Timeline,
+    length: Millis,
+) -> TimeRange {
     let reference = on.shifted(span.resolve(select.at), select.offset);
     TimeRange {
         start: reference.first.saturating_sub(length).saturating_add(1),

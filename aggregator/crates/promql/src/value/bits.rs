@@ -20,7 +20,10 @@ impl<'a> Bits<'a> {
     /// How many steps hold a value.
     #[must_use]
     pub fn count(self) -> usize {
-        self.words.iter().map(|word| word.count_ones() as usize).sum()
+        self.words
+            .iter()
+            .map(|word| word.count_ones() as usize)
+            .sum()
     }
 
     /// Whether any step holds a value.
@@ -85,7 +88,10 @@ mod tests {
         for steps in [1, 63, 64, 65, 128, 130] {
             let mut words = vec![0; words_for(steps)];
             set_all(&mut words, steps);
-            assert_eq!(Bits::new(&words).iter().collect::<Vec<_>>(), Vec::from_iter(0..steps));
+            assert_eq!(
+                Bits::new(&words).iter().collect::<Vec<_>>(),
+                (0..steps).collect::<Vec<_>>()
+            );
         }
     }
 }

@@ -43,12 +43,6 @@ impl ColumnMut<'_> {
         self.values.fill(value);
         bits::set_all(self.valid, self.values.len());
     }
-
-    /// Replaces every value that is there.
-    pub(crate) fn map(&mut self, f: impl Fn(f64) -> f64) {
-        // Values that are not there are changed as well, so that the loop has no branch.
-        self.values.iter_mut().for_each(|value| *value = f(*value));
-    }
 }
 
 /// Columns that are still without labels.
@@ -80,13 +74,14 @@ impl Block {
 
     /// Takes the last column away.
     pub(crate) fn pop(&mut self) {
-        self.values.truncate(self.values.len().saturating_sub(self.steps));
+        self.values
+            .truncate(self.values.len().saturating_sub(self.steps));
         let words = bits::words_for(self.steps);
         self.valid.truncate(self.valid.len().saturating_sub(words));
     }
 
     /// Adds the columns of another block, which is as long.
-    pub(crate) fn append(&mut self, other: Self) {
+    pub(crate) fn append(&mut self, other: &Self) {
         self.values.extend_from_slice(&other.values);
         self.valid.extend_from_slice(&other.valid);
     }
@@ -164,7 +159,9 @@ impl Columns {
     pub fn samples(&self, series: usize) -> impl Iterator<Item = (Millis, f64)> + '_ {
         let values = self.values(series);
         let valid = self.valid(series);
-        valid.iter().map(move |at| (self.timeline.time(at), values[at]))
+        valid
+            .iter()
+            .map(move |at| (self.timeline.time(at), values[at]))
     }
 
     /// How many values are there in all.
@@ -190,7 +187,8 @@ impl Columns {
     pub(crate) fn push(&mut self, labels: Labels) -> ColumnMut<'_> {
         let words = bits::words_for(self.timeline.steps);
         self.labels.push(labels);
-        self.values.resize(self.values.len() + self.timeline.steps, 0.0);
+        self.values
+            .resize(self.values.len() + self.timeline.steps, 0.0);
         self.valid.resize(self.valid.len() + words, 0);
         if !self.drops.is_empty() {
             self.drops.push(false);
@@ -223,8 +221,10 @@ impl Columns {
         let (steps, words) = (self.timeline.steps, bits::words_for(self.timeline.steps));
         for (to, from) in kept.iter().copied().enumerate() {
             self.labels.swap(to, from);
-            self.values.copy_within(from * steps..(from + 1) * steps, to * steps);
-            self.valid.copy_within(from * words..(from + 1) * words, to * words);
+            self.values
+                .copy_within(from * steps..(from + 1) * steps, to * steps);
+            self.valid
+                .copy_within(from * words..(from + 1) * words, to * words);
             if !self.drops.is_empty() {
                 self.drops.swap(to, from);
             }

@@ -16,7 +16,9 @@ pub(super) fn columns(
 ) -> Result<Columns, EvalError> {
     let label = aggregation.param()?.text().unwrap_or_default();
     if label.is_empty() {
-        return Err(EvalError::Parameter(format!("invalid label name {label:?}")));
+        return Err(EvalError::Parameter(format!(
+            "invalid label name {label:?}"
+        )));
     }
     // The value's label counts as the value says, whatever the series has there.
     let mut names = aggregation.grouping.to_vec();
@@ -41,7 +43,11 @@ pub(super) fn columns(
         let (group, values) = (groups.of[series], input.values(series));
         for step in input.valid(series).iter() {
             let value = values[step];
-            let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
+            let bits = if value.is_nan() {
+                f64::NAN.to_bits()
+            } else {
+                value.to_bits()
+            };
             let key = (group, if is_dropped { 0 } else { bits });
             let row = *rows.entry(key).or_insert_with(|| {
                 let mut labels = LabelsBuilder::from(&bare[group]);
@@ -52,7 +58,11 @@ pub(super) fn columns(
                 columns.len() - 1
             });
             let mut column = columns.column_mut(row);
-            let so_far = if column.bits().has(step) { column.values[step] } else { 0.0 };
+            let so_far = if column.bits().has(step) {
+                column.values[step]
+            } else {
+                0.0
+            };
             column.set(step, so_far + 1.0);
         }
         evaluator.budget.check_cells(columns.len(), on.steps)?;

@@ -111,8 +111,9 @@ impl Fold {
                 let means = &mut self.seconds[cells];
                 for step in steps {
                     let value = column.values[step];
+                    let is_first = counts[step] == 0.0;
                     counts[step] += 1.0;
-                    if counts[step] == 1.0 {
+                    if is_first {
                         values[step] = if value.is_finite() { 0.0 } else { f64::NAN };
                         means[step] = value;
                     } else {
@@ -128,13 +129,13 @@ impl Fold {
 
     /// A sum as long as it does not overflow, else a mean that is carried along.
     fn add_to_mean(&mut self, cell: usize, value: f64) {
-        self.counts[cell] += 1.0;
-        let count = self.counts[cell];
-        if count == 1.0 {
+        let before = self.counts[cell];
+        let count = before + 1.0;
+        self.counts[cell] = count;
+        if before == 0.0 {
             self.values[cell] = value;
             return;
         }
-        let before = count - 1.0;
         if !self.has_overflown(cell) {
             let (sum, rest) = kahan_add(value, self.values[cell], self.seconds[cell]);
             if !sum.is_infinite() {
@@ -225,7 +226,11 @@ impl Fold {
             (value, rest) = (value / there, rest / there);
         }
         let (mine, theirs) = (here / (here + there), there / (here + there));
-        let sum = kahan_add(value * theirs, self.values[cell] * mine, self.seconds[cell] * mine);
+        let sum = kahan_add(
+            value * theirs,
+            self.values[cell] * mine,
+            self.seconds[cell] * mine,
+        );
         (self.values[cell], self.seconds[cell]) = (sum.0, sum.1 + rest * theirs);
     }
 

@@ -16,28 +16,37 @@ pub(super) fn columns(
     let quantiles = evaluator.scalars(param, on)?;
     let values = quantiles.distinct();
     if values.iter().any(|value| value.is_nan()) {
-        evaluator.annotations.add(Note::quantile(f64::NAN), param.span);
+        evaluator
+            .annotations
+            .add(Note::quantile(f64::NAN), param.span);
     } else {
         let largest = values.iter().copied().fold(f64::MIN, f64::max);
         let smallest = values.iter().copied().fold(f64::MAX, f64::min);
         if largest > 1.0 {
-            evaluator.annotations.add(Note::quantile(largest), param.span);
+            evaluator
+                .annotations
+                .add(Note::quantile(largest), param.span);
         }
         if smallest < 0.0 {
-            evaluator.annotations.add(Note::quantile(smallest), param.span);
+            evaluator
+                .annotations
+                .add(Note::quantile(smallest), param.span);
         }
     }
     let input = evaluator.columns(aggregation.expr, on)?;
     let projection = aggregation.projection();
     let groups = Groups::of(&projection, &**input, evaluator.is_eager);
     let members = groups.members();
+    let budget = &evaluator.budget;
     let parts = in_parts(evaluator.threads, on.steps, |part| {
         let mut results = Vec::new();
         let mut values = Vec::new();
         for (group, members) in members.iter().enumerate() {
-            evaluator.budget.check()?;
+            budget.check()?;
             for step in part.clone() {
-                let here = members.iter().filter(|series| input.valid(**series).has(step));
+                let here = members
+                    .iter()
+                    .filter(|series| input.valid(**series).has(step));
                 values.clear();
                 values.extend(here.map(|series| input.values(*series)[step]));
                 if !values.is_empty() {

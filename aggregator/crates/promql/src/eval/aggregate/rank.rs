@@ -26,7 +26,13 @@ pub(super) fn columns(
             candidates.clear();
             candidates.extend(here.filter(|series| input.valid(*series).has(step)));
             let value = |series: usize| input.values(series)[step];
-            choose(aggregation.op, params.at(step), &input, value, &mut candidates);
+            choose(
+                aggregation.op,
+                params.at(step),
+                &input,
+                value,
+                &mut candidates,
+            );
             for series in &candidates {
                 chosen.column_mut(*series).set(step, value(*series));
             }
@@ -97,9 +103,7 @@ fn choose(
     if op != AggregateOp::Limitk {
         let descends = op == AggregateOp::Topk;
         // Of equal values the first series comes first.
-        let better = |a: &usize, b: &usize| {
-            nan_last(value(*a), value(*b), descends).then(a.cmp(b))
-        };
+        let better = |a: &usize, b: &usize| nan_last(value(*a), value(*b), descends).then(a.cmp(b));
         if count < candidates.len() {
             candidates.select_nth_unstable_by(count, better);
             candidates.truncate(count);
@@ -111,5 +115,9 @@ fn choose(
 
 /// Whether a series is among the share `ratio`; a negative ratio is the complement.
 fn is_sampled(ratio: f64, share: f64) -> bool {
-    if ratio >= 0.0 { share < ratio } else { share >= 1.0 + ratio }
+    if ratio >= 0.0 {
+        share < ratio
+    } else {
+        share >= 1.0 + ratio
+    }
 }

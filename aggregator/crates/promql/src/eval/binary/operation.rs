@@ -42,6 +42,7 @@ pub(super) fn columns(op: BinaryOp, into: &mut [f64], other: &[f64]) {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "the results are exact")]
 mod tests {
     use super::*;
 

@@ -23,10 +23,14 @@ pub(super) fn vector<'e>(
     let matches = Matches::of(matching, &left, &right);
     let swapped = matching.cardinality == Cardinality::OneToMany;
     let (many, one, of_many, of_one, fill_many, fill_one) = if swapped {
-        let Matches { left: l, right: r, .. } = &matches;
+        let Matches {
+            left: l, right: r, ..
+        } = &matches;
         (right, left, r, l, matching.fill.right, matching.fill.left)
     } else {
-        let Matches { left: l, right: r, .. } = &matches;
+        let Matches {
+            left: l, right: r, ..
+        } = &matches;
         (left, right, l, r, matching.fill.left, matching.fill.right)
     };
     let sides = Sides {
@@ -95,7 +99,9 @@ impl Sides<'_> {
                 continue;
             }
             for ones in &several {
-                let mut here = ones.iter().filter(|series| self.one.valid(**series).has(step));
+                let mut here = ones
+                    .iter()
+                    .filter(|series| self.one.valid(**series).has(step));
                 let (Some(first), Some(second)) = (here.next(), here.next()) else {
                     continue;
                 };
@@ -132,7 +138,11 @@ impl Sides<'_> {
         if self.fill_many.is_some() {
             for (group, ones) in self.ones.iter().enumerate() {
                 let one = ones.iter().copied().map(Some);
-                pairs.extend(one.map(|one| Pair { group, many: None, one }));
+                pairs.extend(one.map(|one| Pair {
+                    group,
+                    many: None,
+                    one,
+                }));
             }
         }
         pairs
@@ -161,15 +171,16 @@ impl Sides<'_> {
         let is_listed = |name: &str| matching.labels.iter().any(|label| label == name);
         let keeps = |name: &str| {
             !(strips && is_reserved(name))
-                && (matching.cardinality != Cardinality::OneToOne
-                    || is_listed(name) == matching.on)
+                && (matching.cardinality != Cardinality::OneToOne || is_listed(name) == matching.on)
         };
         let kept = many.iter().filter(|(name, _)| keeps(name));
         if matching.include.is_empty() {
             return Labels::from_sorted(kept);
         }
         let mut labels = LabelsBuilder::new();
-        kept.for_each(|(name, value)| drop(labels.set(name, value)));
+        for (name, value) in kept {
+            labels.set(name, value);
+        }
         for name in &matching.include {
             // What is absent on the one side is absent in the result.
             labels.set(name, one.and_then(|one| one.get(name)).unwrap_or_default());
@@ -195,7 +206,9 @@ impl Joined<'_> {
         matching: &VectorMatching,
     ) -> Result<Columns, EvalError> {
         let timeline = Producer::timeline(self);
-        evaluator.budget.check_cells(self.pairs.len(), timeline.steps)?;
+        evaluator
+            .budget
+            .check_cells(self.pairs.len(), timeline.steps)?;
         let mut columns = Columns::with_labels(timeline, self.labels.clone());
         let mut scratch = Scratch::default();
         for at in 0..self.pairs.len() {
@@ -218,7 +231,9 @@ impl Joined<'_> {
         for (at, pair) in self.pairs.iter().enumerate() {
             let labels = (!is_one_to_one).then(|| &self.labels[at]);
             let own = columns.words(at);
-            let seen = seen.entry((pair.group, labels)).or_insert_with(|| vec![0; own.len()]);
+            let seen = seen
+                .entry((pair.group, labels))
+                .or_insert_with(|| vec![0; own.len()]);
             if seen.iter().zip(own).any(|(seen, own)| seen & own != 0) {
                 return Err(if is_one_to_one {
                     EvalError::ImplicitManyToOne
@@ -226,7 +241,9 @@ impl Joined<'_> {
                     EvalError::AmbiguousGrouping
                 });
             }
-            seen.iter_mut().zip(own).for_each(|(seen, own)| *seen |= own);
+            seen.iter_mut()
+                .zip(own)
+                .for_each(|(seen, own)| *seen |= own);
         }
         Ok(())
     }
@@ -235,9 +252,19 @@ impl Joined<'_> {
     fn load(&self, pair: &Pair, is_many: bool, values: &mut [f64], valid: &mut [u64]) {
         let sides = &self.sides;
         let (columns, series, all, fill) = if is_many {
-            (&sides.many, pair.many, &sides.manies[pair.group], sides.fill_many)
+            (
+                &sides.many,
+                pair.many,
+                &sides.manies[pair.group],
+                sides.fill_many,
+            )
         } else {
-            (&sides.one, pair.one, &sides.ones[pair.group], sides.fill_one)
+            (
+                &sides.one,
+                pair.one,
+                &sides.ones[pair.group],
+                sides.fill_one,
+            )
         };
         if let Some(series) = series {
             values.copy_from_slice(columns.values(series));
@@ -248,7 +275,10 @@ impl Joined<'_> {
         valid.fill(u64::MAX);
         for series in all {
             let there = columns.words(*series);
-            valid.iter_mut().zip(there).for_each(|(valid, there)| *valid &= !there);
+            valid
+                .iter_mut()
+                .zip(there)
+                .for_each(|(valid, there)| *valid &= !there);
         }
     }
 }
@@ -285,7 +315,10 @@ impl Producer for Joined<'_> {
         other.resize(into.values.len(), 0.0);
         let mut other_valid = vec![0; into.valid.len()];
         self.load(pair, !left_is_many, other, &mut other_valid);
-        into.valid.iter_mut().zip(&other_valid).for_each(|(own, other)| *own &= other);
+        into.valid
+            .iter_mut()
+            .zip(&other_valid)
+            .for_each(|(own, other)| *own &= other);
         if !op.is_comparison() || return_bool {
             operation::columns(op, into.values, other);
             return Ok(());
@@ -293,7 +326,7 @@ impl Producer for Joined<'_> {
         let apply = operation::function(op);
         let valid = into.valid.to_vec();
         for step in Bits::new(&valid).iter() {
-            if apply(into.values[step], other[step]) != 1.0 {
+            if apply(into.values[step], other[step]) == 0.0 {
                 into.unset(step);
             }
         }

@@ -18,16 +18,31 @@ pub(super) fn vector<'e>(
     match op {
         BinaryOp::And => {
             let there = union(right, &matches.right, matches.groups);
-            add(&mut result, left, |series| &there[matches.left[series]], |own, other| own & other);
+            add(
+                &mut result,
+                left,
+                |series| &there[matches.left[series]],
+                |own, other| own & other,
+            );
         }
         BinaryOp::Unless => {
             let there = union(right, &matches.right, matches.groups);
-            add(&mut result, left, |series| &there[matches.left[series]], |own, other| own & !other);
+            add(
+                &mut result,
+                left,
+                |series| &there[matches.left[series]],
+                |own, other| own & !other,
+            );
         }
         _ => {
             let there = union(left, &matches.left, matches.groups);
             add(&mut result, left, |_| &[], |own, _| own);
-            add(&mut result, right, |series| &there[matches.right[series]], |own, other| own & !other);
+            add(
+                &mut result,
+                right,
+                |series| &there[matches.right[series]],
+                |own, other| own & !other,
+            );
             naming::merge_alike(&mut result, false)?;
         }
     }
@@ -41,7 +56,10 @@ fn union(columns: &Columns, of: &[usize], groups: usize) -> Vec<Vec<u64>> {
         let words = columns.words(series);
         let there: &mut Vec<u64> = &mut there[*group];
         there.resize(words.len(), 0);
-        there.iter_mut().zip(words).for_each(|(all, own)| *all |= own);
+        there
+            .iter_mut()
+            .zip(words)
+            .for_each(|(all, own)| *all |= own);
     }
     there
 }

@@ -38,7 +38,10 @@ pub(super) fn over_time(
 fn where_nothing_is(found: &Columns, arg: &Node, on: &Timeline) -> Columns {
     let mut is_there = vec![false; on.steps];
     for series in 0..found.len() {
-        found.valid(series).iter().for_each(|step| is_there[step] = true);
+        found
+            .valid(series)
+            .iter()
+            .for_each(|step| is_there[step] = true);
     }
     let mut columns = Columns::new(*on);
     let mut column = columns.push(expected_labels(arg));

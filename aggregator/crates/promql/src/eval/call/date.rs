@@ -59,7 +59,10 @@ pub(super) fn vector<'e>(
         return ready(evaluator, columns);
     };
     let input = evaluator.vector(arg, on)?;
-    #[expect(clippy::cast_possible_truncation, reason = "whole seconds; what is no time is any")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "whole seconds; what is no time is any"
+    )]
     let of_value = move |_, value: f64| part(value as i64) as f64;
     Ok(Vector::lazy(Mapped::new(input, of_value)))
 }

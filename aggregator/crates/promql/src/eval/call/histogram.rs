@@ -43,15 +43,17 @@ pub(super) fn quantile(
     let quantiles = evaluator.scalars(quantile, on)?;
     for value in quantiles.distinct() {
         if !(0.0..=1.0).contains(value) {
-            evaluator.annotations.add(Note::quantile(*value), quantile.span);
+            evaluator
+                .annotations
+                .add(Note::quantile(*value), quantile.span);
         }
     }
     each_histogram(evaluator, vector, on, |step, buckets| {
         let (value, forced) = bucket_quantile(quantiles.at(step), buckets);
         if forced {
             // The name is gone by then, and Prometheus prints it all the same.
-            let note = Note::ForcedMonotonic(String::new());
-            evaluator.annotations.add(note, vector.span);
+            let nameless = Note::ForcedMonotonic(String::new());
+            evaluator.annotations.add(nameless, vector.span);
         }
         value
     })
@@ -96,7 +98,10 @@ fn each_histogram(
             for (bound, row) in &group.rows {
                 if input.valid(*row).has(step) {
                     let count = input.values(*row)[step];
-                    buckets.push(Bucket { bound: *bound, count });
+                    buckets.push(Bucket {
+                        bound: *bound,
+                        count,
+                    });
                 }
             }
             if !buckets.is_empty() {
@@ -157,7 +162,9 @@ fn coalesce(buckets: &mut Vec<Bucket>) {
 }
 
 fn has_everything(buckets: &[Bucket]) -> bool {
-    buckets.last().is_some_and(|bucket| bucket.bound == f64::INFINITY)
+    buckets
+        .last()
+        .is_some_and(|bucket| bucket.bound == f64::INFINITY)
 }
 
 /// The quantile, linear within its bucket, and whether counts had to be raised to never decrease.
@@ -189,7 +196,11 @@ fn bucket_quantile(q: f64, buckets: &mut Vec<Bucket>) -> (f64, bool) {
         return (buckets[last - 1].bound, forced);
     }
     if at == 0 {
-        let value = if bound <= 0.0 { bound } else { bound * (rank / count) };
+        let value = if bound <= 0.0 {
+            bound
+        } else {
+            bound * (rank / count)
+        };
         return (value, forced);
     }
     let below = buckets[at - 1];
@@ -202,7 +213,10 @@ fn make_monotonic(buckets: &mut [Bucket]) -> bool {
     let mut forced = false;
     let mut highest = buckets[0].count;
     for bucket in &mut buckets[1..] {
-        #[expect(clippy::float_cmp, reason = "nothing to do only for the very same count")]
+        #[expect(
+            clippy::float_cmp,
+            reason = "nothing to do only for the very same count"
+        )]
         if bucket.count == highest {
             continue;
         }
@@ -243,7 +257,11 @@ fn bucket_fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64 {
     if lower >= upper {
         return 0.0;
     }
-    let rank = |value| rank_of(value, buckets).filter(|rank| *rank <= count).unwrap_or(count);
+    let rank = |value| {
+        rank_of(value, buckets)
+            .filter(|rank| *rank <= count)
+            .unwrap_or(count)
+    };
     (rank(upper) - rank(lower)) / count
 }
 
@@ -264,18 +282,27 @@ fn rank_of(value: f64, buckets: &[Bucket]) -> Option<f64> {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "the results are exact")]
 mod tests {
     use super::*;
 
+    /// A quantile, bounds with counts, and what comes out.
+    type Case<'c> = (f64, &'c [(f64, f64)], f64);
+
     fn buckets(list: &[(f64, f64)]) -> Vec<Bucket> {
-        list.iter().map(|(bound, count)| Bucket { bound: *bound, count: *count }).collect()
+        list.iter()
+            .map(|(bound, count)| Bucket {
+                bound: *bound,
+                count: *count,
+            })
+            .collect()
     }
 
     #[test]
     fn quantiles_within_and_outside_of_buckets() {
         let inf = f64::INFINITY;
         let usual = [(1.0, 2.0), (2.0, 6.0), (inf, 10.0)];
-        let cases: [(f64, &[(f64, f64)], f64); 9] = [
+        let cases: [Case<'_>; 9] = [
             (0.1, &usual, 0.5),
             (0.4, &usual, 1.5),
             (0.9, &usual, 2.0),
@@ -287,7 +314,11 @@ mod tests {
             (0.5, &[(1.0, 4.0), (2.0, 1.0), (inf, 4.0)], 0.5),
         ];
         for (q, list, expected) in cases {
-            assert_eq!(bucket_quantile(q, &mut buckets(list)).0, expected, "{q} of {list:?}");
+            assert_eq!(
+                bucket_quantile(q, &mut buckets(list)).0,
+                expected,
+                "{q} of {list:?}"
+            );
         }
         let none: [(f64, &[(f64, f64)]); 4] = [
             (0.5, &[(1.0, 2.0)]),
@@ -296,7 +327,10 @@ mod tests {
             (f64::NAN, &usual),
         ];
         for (q, list) in none {
-            assert!(bucket_quantile(q, &mut buckets(list)).0.is_nan(), "{q} of {list:?}");
+            assert!(
+                bucket_quantile(q, &mut buckets(list)).0.is_nan(),
+                "{q} of {list:?}"
+            );
         }
     }
 
@@ -324,7 +358,10 @@ mod tests {
         ];
         for (lower, upper, expected) in cases {
             let share = bucket_fraction(lower, upper, &mut buckets(&list));
-            assert!((share - expected).abs() < 1e-12, "{lower}..{upper}: {share}");
+            assert!(
+                (share - expected).abs() < 1e-12,
+                "{lower}..{upper}: {share}"
+            );
         }
     }
 }

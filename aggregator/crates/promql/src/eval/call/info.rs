@@ -30,8 +30,10 @@ pub(super) fn joined(
     // Of several series about one target the newest sample counts, so the times are asked for.
     let lookback = Lookback::new(evaluator, select, on, true);
     let infos = collect::collect(evaluator, &Named(lookback))?;
-    let (names, wanted): (Vec<&Matcher>, Vec<&Matcher>) =
-        select.matchers.iter().partition(|matcher| matcher.name() == METRIC_NAME);
+    let (names, wanted): (Vec<&Matcher>, Vec<&Matcher>) = select
+        .matchers
+        .iter()
+        .partition(|matcher| matcher.name() == METRIC_NAME);
     let about = about_targets(&infos);
     let mut metrics: Vec<&str> = infos.labels().iter().map(Labels::metric_name).collect();
     metrics.sort_unstable();
@@ -45,7 +47,9 @@ pub(super) fn joined(
     for series in 0..base.len() {
         evaluator.budget.check()?;
         let labels = &base.labels()[series];
-        let is_info = names.iter().any(|matcher| matcher.matches(labels.metric_name()));
+        let is_info = names
+            .iter()
+            .any(|matcher| matcher.matches(labels.metric_name()));
         for step in base.valid(series).iter() {
             let mut found = Vec::new();
             if !is_info {
@@ -64,7 +68,10 @@ pub(super) fn joined(
 fn about_targets(infos: &Columns) -> HashMap<Target<'_>, Vec<usize>> {
     let mut about: HashMap<Target<'_>, Vec<usize>> = HashMap::new();
     for (row, labels) in infos.labels().iter().enumerate() {
-        about.entry(target(labels.metric_name(), labels)).or_default().push(row);
+        about
+            .entry(target(labels.metric_name(), labels))
+            .or_default()
+            .push(row);
     }
     about
 }
@@ -72,7 +79,11 @@ fn about_targets(infos: &Columns) -> HashMap<Target<'_>, Vec<usize>> {
 /// The series with the newest sample at a step.
 fn newest(infos: &Columns, rows: &[usize], step: usize) -> Result<Option<usize>, EvalError> {
     let mut best: Option<usize> = None;
-    for row in rows.iter().copied().filter(|row| infos.valid(*row).has(step)) {
+    for row in rows
+        .iter()
+        .copied()
+        .filter(|row| infos.valid(*row).has(step))
+    {
         let time = |row: usize| infos.values(row)[step];
         match best.map(|best| time(row).total_cmp(&time(best))) {
             Some(std::cmp::Ordering::Equal) => {
@@ -110,7 +121,9 @@ impl Join<'_> {
                 return Ok(());
             }
             let mut labels = LabelsBuilder::from(base);
-            added.iter().for_each(|(name, value)| drop(labels.set(name, value)));
+            for (name, value) in added.iter() {
+                labels.set(name, value);
+            }
             labels.build()
         };
         let row = *self.rows.entry(labels.clone()).or_insert_with(|| {

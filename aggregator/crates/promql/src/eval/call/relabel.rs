@@ -58,9 +58,8 @@ pub(super) fn join(
     let [target, separator, sources @ ..] = &texts[..] else {
         return Err(wrong(node));
     };
-    let refused = |what: &str| {
-        EvalError::Parameter(format!("invalid {what} label name in label_join(): "))
-    };
+    let refused =
+        |what: &str| EvalError::Parameter(format!("invalid {what} label name in label_join(): "));
     if sources.iter().any(|source| source.is_empty()) {
         return Err(refused("source"));
     }
@@ -70,8 +69,10 @@ pub(super) fn join(
     let mut columns = Held::take(evaluator.columns(first(args, node)?, on)?);
     for series in 0..columns.len() {
         let labels = columns.labels()[series].clone();
-        let values: Vec<&str> =
-            sources.iter().map(|source| labels.get(source).unwrap_or_default()).collect();
+        let values: Vec<&str> = sources
+            .iter()
+            .map(|source| labels.get(source).unwrap_or_default())
+            .collect();
         set_label(&mut columns, series, target, &values.join(separator));
     }
     naming::merge_alike(&mut columns, true)?;

@@ -40,6 +40,7 @@ pub(super) fn pairs(
 }
 
 /// Two NaNs are no change.
+#[expect(clippy::float_cmp, reason = "any difference is a change")]
 pub(super) fn is_change(before: f64, after: f64) -> bool {
     before != after && !(before.is_nan() && after.is_nan())
 }

@@ -9,7 +9,9 @@ pub(super) fn value(
     queue: &mut Vec<u32>,
     is_better: impl Fn(f64, f64) -> bool,
 ) {
-    each(windows, queue, is_better, |step, at| into.set(step, windows.values[at]));
+    each(windows, queue, is_better, |step, at| {
+        into.set(step, windows.values[at]);
+    });
 }
 
 /// `ts_of_min_over_time` and `ts_of_max_over_time`.
@@ -45,7 +47,10 @@ fn each(
             {
                 queue.pop();
             }
-            #[expect(clippy::cast_possible_truncation, reason = "as many as samples, see bounds")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "as many as samples, see bounds"
+            )]
             queue.push(at as u32);
         }
         next = next.max(hi);

@@ -23,14 +23,18 @@ pub(crate) fn quantile(q: f64, values: &mut [f64]) -> f64 {
         reason = "between 0 and the number of values"
     )]
     let lower = rank.floor() as usize;
-    let (_, at_lower, above) = values.select_nth_unstable_by(lower, nan_first);
+    let (_, at_lower, above) = values.select_nth_unstable_by(lower, |a, b| nan_first(*a, *b));
     let at_lower = *at_lower;
-    let at_upper = above.iter().copied().min_by(nan_first).unwrap_or(at_lower);
+    let at_upper = above
+        .iter()
+        .copied()
+        .min_by(|a, b| nan_first(*a, *b))
+        .unwrap_or(at_lower);
     at_lower * (1.0 - weight) + at_upper * weight
 }
 
-fn nan_first(a: &f64, b: &f64) -> Ordering {
-    a.partial_cmp(b)
+fn nan_first(a: f64, b: f64) -> Ordering {
+    a.partial_cmp(&b)
         .unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
 }
 
@@ -54,7 +58,9 @@ pub(super) fn deviations(windows: Windows<'_>, into: &mut ColumnMut<'_>, room: &
         room.clear();
         room.extend_from_slice(&windows.values[lo..hi]);
         let median = quantile(0.5, room);
-        room.iter_mut().for_each(|value| *value = (*value - median).abs());
+        for value in room.iter_mut() {
+            *value = (*value - median).abs();
+        }
         into.set(step, quantile(0.5, room));
     }
 }

@@ -42,8 +42,13 @@ pub(super) fn extrapolated(
     resets.clear();
     if kind.is_counter {
         let drops = values.windows(2).enumerate();
-        #[expect(clippy::cast_possible_truncation, reason = "as many as samples, see bounds")]
-        let drops = drops.filter(|(_, pair)| pair[1] < pair[0]).map(|(at, _)| at as u32);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "as many as samples, see bounds"
+        )]
+        let drops = drops
+            .filter(|(_, pair)| pair[1] < pair[0])
+            .map(|(at, _)| at as u32);
         resets.extend(drops);
     }
     let mut from = 0;
@@ -56,7 +61,10 @@ pub(super) fn extrapolated(
         for before in inside.take_while(|before| before + 1 < hi) {
             rise += values[before];
         }
-        into.set(step, extrapolate(windows, frame, kind, (step, lo, hi, rise)));
+        into.set(
+            step,
+            extrapolate(windows, frame, kind, (step, lo, hi, rise)),
+        );
     }
 }
 

@@ -25,7 +25,11 @@ pub(super) fn sum(windows: Windows<'_>, into: &mut ColumnMut<'_>, room: &mut Vec
     let sums = Sums::of(windows, room);
     for (step, lo, hi) in windows.at_least(1) {
         let (sum, compensation) = sums.pair(windows, room, lo, hi);
-        let total = if sum.is_infinite() { sum } else { sum + compensation };
+        let total = if sum.is_infinite() {
+            sum
+        } else {
+            sum + compensation
+        };
         into.set(step, total);
     }
 }
@@ -52,17 +56,16 @@ fn mean(values: &[f64]) -> f64 {
     let mut mean = None;
     for (before, value) in (1..).zip(&values[1..]) {
         let (before, count) = (f64::from(before), f64::from(before + 1));
-        let so_far = match mean {
-            Some(mean) => mean,
-            None => {
-                let (new_sum, new_compensation) = kahan_add(*value, sum, compensation);
-                if !new_sum.is_infinite() {
-                    (sum, compensation) = (new_sum, new_compensation);
-                    continue;
-                }
-                compensation /= before;
-                sum / before
+        let so_far = if let Some(mean) = mean {
+            mean
+        } else {
+            let (new_sum, new_compensation) = kahan_add(*value, sum, compensation);
+            if !new_sum.is_infinite() {
+                (sum, compensation) = (new_sum, new_compensation);
+                continue;
             }
+            compensation /= before;
+            sum / before
         };
         let share = before / count;
         let (new_mean, new_compensation) =
@@ -70,7 +73,9 @@ fn mean(values: &[f64]) -> f64 {
         (mean, compensation) = (Some(new_mean), new_compensation);
     }
     let count = values.len() as f64;
-    mean.map_or(sum / count + compensation / count, |mean| mean + compensation)
+    mean.map_or(sum / count + compensation / count, |mean| {
+        mean + compensation
+    })
 }
 
 /// How the sums of the windows are found.
@@ -101,7 +106,10 @@ impl Sums {
             return Self::Running;
         }
         // Blocks change where a sum overflows, so that must be out of the question.
-        let largest = windows.values.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
+        let largest = windows
+            .values
+            .iter()
+            .fold(0.0, |most: f64, v| most.max(v.abs()));
         let is_tame = windows.values.iter().all(|value| value.is_finite())
             && (largest * windows.values.len() as f64).is_finite();
         if !is_tame || total <= BLOCK as u64 * samples {
@@ -133,7 +141,9 @@ impl Sums {
 }
 
 fn walk(values: &[f64], start: (f64, f64)) -> (f64, f64) {
-    values.iter().fold(start, |(sum, compensation), value| kahan_add(*value, sum, compensation))
+    values.iter().fold(start, |(sum, compensation), value| {
+        kahan_add(*value, sum, compensation)
+    })
 }
 
 /// `stddev_over_time` and `stdvar_over_time` of the population (Welford's method with compensated

@@ -27,19 +27,23 @@ fn line(windows: Windows<'_>, lo: usize, hi: usize, origin: Millis) -> (f64, f64
     let first = values[0];
     #[expect(clippy::float_cmp, reason = "a constant is one to the last bit")]
     if values.iter().all(|value| *value == first) {
-        return if first.is_infinite() { (f64::NAN, f64::NAN) } else { (0.0, first) };
+        return if first.is_infinite() {
+            (f64::NAN, f64::NAN)
+        } else {
+            (0.0, first)
+        };
     }
     let (mut x_sum, mut y_sum) = ((0.0, 0.0), (0.0, 0.0));
-    let (mut xy_sum, mut xx_sum) = ((0.0, 0.0), (0.0, 0.0));
+    let (mut product_sum, mut square_sum) = ((0.0, 0.0), (0.0, 0.0));
     for (timestamp, y) in windows.timestamps[lo..hi].iter().zip(values) {
         let x = timestamp.saturating_sub(origin) as f64 / 1e3;
         x_sum = kahan_add(x, x_sum.0, x_sum.1);
         y_sum = kahan_add(*y, y_sum.0, y_sum.1);
-        xy_sum = kahan_add(x * y, xy_sum.0, xy_sum.1);
-        xx_sum = kahan_add(x * x, xx_sum.0, xx_sum.1);
+        product_sum = kahan_add(x * y, product_sum.0, product_sum.1);
+        square_sum = kahan_add(x * x, square_sum.0, square_sum.1);
     }
     let n = values.len() as f64;
-    let [x, y, xy, xx] = [x_sum, y_sum, xy_sum, xx_sum].map(|(sum, rest)| sum + rest);
+    let [x, y, xy, xx] = [x_sum, y_sum, product_sum, square_sum].map(|(sum, rest)| sum + rest);
     let slope = (xy - x * y / n) / (xx - x * x / n);
     (slope, y / n - slope * x / n)
 }
