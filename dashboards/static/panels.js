@@ -4,7 +4,10 @@ import uPlot from "./vendor/uplot.js";
 
 const HEIGHT = 200;
 const ROWS = 60;
-const COLOURS = ["--cpu", "--memory", "--good", "--bad", "--warn", "--link"];
+const COLOURS = [1, 2, 3, 4, 5, 6, 7, 8].map((number) => `--line${number}`);
+const DASHES = [undefined, [6, 3], [2, 3]];
+// Where the ticks of bytes may stand apart: powers of two.
+const BINARY = Array.from({ length: 50 }, (_, power) => 2 ** power);
 // Distance of the ticks in seconds, their text, what is added when the year, day or minute changes.
 const TICKS = [
   [365 * 86400, "{YYYY}", null, null, null, null, null, null, 1],
@@ -21,6 +24,13 @@ function words(value, unit) {
   let at = 0;
   for (; value >= 1000 && at + 1 < BYTES.length; at += 1) value /= 1024;
   return `${value.toFixed(at ? 1 : 0)} ${BYTES[at]}`;
+}
+
+// The same for an axis: no more digits than it takes.
+function label(tick, unit) {
+  if (unit !== "B/s") return `${Number(tick.toFixed(3))} ${unit}`.trim();
+  const at = tick > 0 ? Math.min(BYTES.length - 1, Math.floor(Math.log2(tick) / 10)) : 0;
+  return `${Number((tick / 1024 ** at).toFixed(1))} ${BYTES[at]}`;
 }
 
 function element(name, text, attributes = {}) {
@@ -47,7 +57,7 @@ function frame(owner, { id, title, unit }) {
   caption.append(element("span", unit ? `${title}, ${unit}` : title), " ", element("a", "as JSON", { href: url.href }));
   const table = element("details", "");
   table.append(element("summary", "as a table"));
-  figure.append(caption, element("div", "", { class: "plot", role: "img" }), table);
+  figure.append(caption, element("div", "", { class: "plot", role: "img" }), element("p", "", { class: "note" }), table);
   owner.place.append(figure);
   return figure;
 }
@@ -59,6 +69,7 @@ class Panel {
     this.figure = owner.place.querySelector(`[data-panel="${panel.id}"]`) ?? frame(owner, panel);
     this.place = this.figure.querySelector(".plot");
     this.table = this.figure.querySelector("details");
+    this.notes = this.figure.querySelector(".note");
     this.table.addEventListener("toggle", () => this.fill());
   }
 
@@ -71,6 +82,7 @@ class Panel {
     this.panel = panel;
     const names = panel.lines.map((line) => line.name).join(", ");
     this.place.setAttribute("aria-label", `${panel.title}${panel.unit && ` in ${panel.unit}`}: ${names}`);
+    this.notes.textContent = (panel.notes ?? []).join("; ");
     if (this.plot && shape(before) === shape(panel)) this.plot.setData(columns(panel));
     else this.draw();
     if (!this.table.contains(document.activeElement)) this.fill();
@@ -82,12 +94,13 @@ class Panel {
     const { lines, unit } = this.panel;
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(name).trim();
-    const axis = { stroke: colour("--faint"), grid: { stroke: colour("--line") }, ticks: { stroke: colour("--line") } };
+    const thin = { stroke: colour("--line"), width: 1 };
+    const axis = { stroke: colour("--faint"), grid: thin, ticks: thin };
     const line = ({ name, is_limit }, at) => ({
       label: name,
       stroke: colour(is_limit ? "--bad" : COLOURS[at % COLOURS.length]),
       width: 1.5,
-      dash: is_limit || at >= COLOURS.length ? [4, 4] : undefined,
+      dash: is_limit ? [4, 4] : DASHES[Math.floor(at / COLOURS.length)],
       value: (_, value) => words(value, unit),
     });
     const series = lines.map(line);
@@ -104,7 +117,10 @@ class Panel {
         height: HEIGHT,
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
         scales: { x: { range: () => this.owner.range }, y: { range: top } },
-        axes: [{ ...axis, values: TICKS }, { ...axis, size: 80, values: (_, ticks) => ticks.map((tick) => words(tick, unit)) }],
+        axes: [
+          { ...axis, values: TICKS },
+          { ...axis, size: 80, incrs: unit === "B/s" ? BINARY : undefined, values: (_, ticks) => ticks.map((tick) => label(tick, unit)) },
+        ],
         series: [{ value: "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}" }, ...series],
         bands,
         cursor: { sync: { key: "host" }, drag: { x: true, y: false, setScale: false } },

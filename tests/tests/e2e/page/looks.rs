@@ -21,7 +21,7 @@ fn fleet(aggregator: &Aggregator) {
         let [cpu, ram, disk] = numbers;
         let reading = json!({
             "hostname": name, "cpu": cpu, "ram": ram, "disk": disk, "timestamp": now - second,
-            "disk_read": 1.5e6 * (1.0 + (second as f64 / 40.0).sin()), "disk_write": 3e5,
+            "disk_read": 1.5 + (second as f64 / 4000.0).sin(), "disk_write": 0.3,
         });
         assert_eq!(aggregator.push(&reading).status, 200);
     };
@@ -41,11 +41,9 @@ fn fleet(aggregator: &Aggregator) {
         }
         let wave = (f64::from(at) / 90.0).sin() * 20.0;
         let noise = f64::from(at.wrapping_mul(2_654_435_761) >> 24) / 12.0;
-        push(
-            "web-1",
-            second,
-            [30.0 + wave + noise, 55.0 + wave / 4.0, 48.0],
-        );
+        let disk = 48.0 - f64::from(at) / 500.0;
+        let numbers = [30.0 + wave + noise, 55.0 + wave / 4.0, disk];
+        push("web-1", second, numbers);
     }
 }
 
@@ -113,6 +111,8 @@ fn a_step_of_many_readings_is_drawn_with_its_extremes() {
     browser.set_width(300);
     browser.open(&format!("{origin}dashboard/hosts/web-1?range=24h"));
     browser.wait_for("the extremes in the legend", PATIENCE, legend);
+    let outlook = "return document.querySelector('[data-panel=disk] .note').innerText";
+    assert_eq!(browser.run(outlook), "/ is full in 17 days at this rate");
     browser.wait_for("lines", PATIENCE, HAS_COLOURED_LINES);
     browser.screenshot("host-extremes.png");
     assert_clean(&browser, &origin);

@@ -9,6 +9,7 @@ use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::{Millis, TimeRange};
 use system_stats_model::source::{Samples, Selector, SeriesSource};
 
+use super::outlook;
 use super::subjects::{Kind, Metric, SUBJECTS, Subject};
 use super::{GAP, Span, seconds};
 use crate::inventory::hosts::Host;
@@ -45,6 +46,9 @@ pub(super) struct Panel {
     pub(super) lines: Vec<Line>,
     /// Lines beyond the twenty-four that are here.
     pub(super) omitted: usize,
+    /// What follows from the whole of the lines, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) notes: Vec<String>,
 }
 
 #[derive(PartialEq, Serialize)]
@@ -230,14 +234,20 @@ impl Panel {
                 max: is_spread.then(|| column(|cell| cell.max)),
             }
         };
-        Self {
+        let mut panel = Self {
             id: subject.id,
             title: subject.title,
             unit: subject.unit,
             times: steps.iter().map(time).collect(),
             lines: lines.into_iter().take(MAX_LINES).map(line).collect(),
             omitted,
+            notes: Vec::new(),
+        };
+        if subject.fills && span.since.is_none() {
+            let words = |line: &Line| outlook::words(&line.name, &panel.times, &line.avg);
+            panel.notes = panel.lines.iter().filter_map(words).collect();
         }
+        panel
     }
 }
 

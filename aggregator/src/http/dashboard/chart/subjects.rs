@@ -29,6 +29,8 @@ pub(super) struct Subject {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
     pub(super) unit: &'static str,
+    /// Whether it is full at 100, and it matters when that will be.
+    pub(super) fills: bool,
     /// The first of them that says anything is drawn.
     pub(super) sources: &'static [&'static [Metric]],
 }
@@ -45,6 +47,7 @@ pub(super) const SUBJECTS: [Subject; 10] = {
             id,
             title,
             unit,
+            fills: false,
             sources,
         }
     }
@@ -73,15 +76,18 @@ pub(super) const SUBJECTS: [Subject; 10] = {
             ("swap", "Swap", "%"),
             &[&[Metric(Gauge, "system_swap_usage_percent", "in use", &[])]],
         ),
-        subject(
-            ("disk", "Disk space", "%"),
-            &[&[Metric(
-                Gauge,
-                "system_disk_usage_percent",
-                "",
-                &["mountpoint"],
-            )]],
-        ),
+        Subject {
+            fills: true,
+            ..subject(
+                ("disk", "Disk space", "%"),
+                &[&[Metric(
+                    Gauge,
+                    "system_disk_usage_percent",
+                    "",
+                    &["mountpoint"],
+                )]],
+            )
+        },
         subject(
             ("io", "Disk I/O", "B/s"),
             &[

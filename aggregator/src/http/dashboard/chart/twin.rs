@@ -12,6 +12,7 @@ pub(in super::super) struct Twin {
     id: &'static str,
     title: &'static str,
     unit: &'static str,
+    notes: Vec<String>,
     /// What the lines are called.
     names: Vec<String>,
     /// Newest first.
@@ -51,6 +52,7 @@ impl Twin {
             id: panel.id,
             title: panel.title,
             unit: panel.unit,
+            notes: panel.notes.clone(),
             names: panel.lines.iter().map(|line| line.name.clone()).collect(),
             rows: panel
                 .times
