@@ -17,7 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const HAS_COLOURED_LINES: &str = "
     return [...document.querySelectorAll('canvas')].some((canvas) => {
         if (!canvas.width || !canvas.height) return false;
-        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        // Of a copy: the browser warns of a canvas that is drawn on and read again and again.
+        const copy = new OffscreenCanvas(canvas.width, canvas.height);
+        const context = copy.getContext('2d', { willReadFrequently: true });
+        context.drawImage(canvas, 0, 0);
+        const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
         let coloured = 0;
         for (let i = 0; i < data.length; i += 4) {
             const [r, g, b, a] = data.slice(i, i + 4);
