@@ -1,13 +1,15 @@
 //! Label matchers: `=`, `!=`, `=~` and `!~`, as PromQL has them.
 
+mod re2;
+
 use std::fmt;
 
 use regex::{Regex, RegexBuilder};
 
 use crate::labels::Labels;
 
-/// The largest compiled regular expression, in bytes.
-const REGEX_SIZE_LIMIT: usize = 1 << 20;
+/// The largest compiled regular expression, in bytes. A choice of some ten thousand names fits.
+const REGEX_SIZE_LIMIT: usize = 10 << 20;
 
 /// How a matcher compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,7 +71,7 @@ impl Matcher {
     /// Any matcher. Regular expressions are anchored at both ends and `.` matches a line break.
     ///
     /// # Errors
-    /// [`InvalidMatcher`] when the expression does not compile or compiles to more than 1 MiB.
+    /// [`InvalidMatcher`] when the expression does not compile or compiles to more than 10 MiB.
     pub fn new(
         name: impl Into<String>,
         op: MatchOp,
@@ -80,8 +82,7 @@ impl Matcher {
             MatchOp::Equal | MatchOp::NotEqual => None,
             MatchOp::Regex | MatchOp::NotRegex => match anchored(&value) {
                 Ok(regex) => Some(regex),
-                Err(error) => {
-                    let reason = error.to_string();
+                Err(reason) => {
                     return Err(InvalidMatcher {
                         name,
                         pattern: value,
@@ -149,15 +150,32 @@ impl fmt::Display for Matcher {
     }
 }
 
-fn anchored(pattern: &str) -> Result<Regex, regex::Error> {
-    let compile = |pattern: &str| {
-        RegexBuilder::new(pattern)
-            .size_limit(REGEX_SIZE_LIMIT)
-            .build()
-    };
+/// A regular expression of RE2's syntax as the text of the same one for the `regex` crate: matching
+/// the whole value only, a dot matching line breaks, groups numbered as written.
+///
+/// # Errors
+/// What is wrong with the expression, in one line.
+pub fn anchored_pattern(pattern: &str) -> Result<String, String> {
+    let pattern = re2::translate(pattern)?;
     // By itself first: `a)|(b` is an expression only inside of the group.
-    compile(pattern)?;
-    compile(&format!("^(?s:{pattern})$"))
+    compile(&pattern)?;
+    Ok(format!("^(?s:{pattern})$"))
+}
+
+fn anchored(pattern: &str) -> Result<Regex, String> {
+    compile(&anchored_pattern(pattern)?)
+}
+
+fn compile(pattern: &str) -> Result<Regex, String> {
+    let regex = RegexBuilder::new(pattern)
+        .size_limit(REGEX_SIZE_LIMIT)
+        .build();
+    regex.map_err(|error| {
+        // The lines before show the expression, which the caller does too.
+        let message = error.to_string();
+        let last = message.lines().last().unwrap_or_default();
+        last.trim_start_matches("error: ").to_owned()
+    })
 }
 
 #[cfg(test)]

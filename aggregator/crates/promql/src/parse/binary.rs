@@ -71,7 +71,8 @@ impl Parser<'_> {
             if let Some(cardinality) = cardinality {
                 self.next()?;
                 matching.cardinality = cardinality;
-                if self.peek()?.kind == Kind::LeftParen {
+                let behind = self.peek()?.kind;
+                if behind == Kind::LeftParen || !behind.begins_expression() {
                     matching.include = self.grouping_labels()?;
                 }
             }

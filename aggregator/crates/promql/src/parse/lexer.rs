@@ -119,7 +119,10 @@ impl<'a> Lexer<'a> {
     fn duration_expression(&mut self) -> Lexed {
         match self.bump() {
             None => self.fault("unexpected end of input in duration expression"),
-            Some(':') => self.fault("unexpected colon before duration in duration expression"),
+            Some(':') => {
+                self.start = self.at;
+                self.fault("unexpected colon before duration in duration expression")
+            }
             Some('[') => self.fault("unexpected character in duration expression: '['"),
             Some(c) => self.shared(c, "unexpected character in duration expression: "),
         }
@@ -142,7 +145,11 @@ impl<'a> Lexer<'a> {
                 self.parens -= 1;
                 self.token(Kind::RightParen)
             }
-            ')' => self.fault("unexpected right parenthesis ')'"),
+            // The place is the one behind it, as elsewhere it has been taken by then.
+            ')' => {
+                self.start = self.at;
+                self.fault("unexpected right parenthesis ')'")
+            }
             '[' if self.bracket == Bracket::Outside => {
                 self.bracket = Bracket::Opened;
                 self.token(Kind::LeftBracket)

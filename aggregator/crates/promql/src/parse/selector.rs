@@ -93,7 +93,12 @@ impl Parser<'_> {
             return Err(self.unexpected_in(value, CONTEXT, "string"));
         }
         let text = self.unquoted(value)?;
-        Matcher::new(name, op, text)
-            .map_err(|error| Fault::new(label.span.to(value.span), error.to_string()))
+        Matcher::new(name, op, text).map_err(|error| {
+            let message = format!(
+                "error parsing regexp: {}: `{}`",
+                error.reason, error.pattern
+            );
+            Fault::new(label.span.to(value.span), message)
+        })
     }
 }
