@@ -38,7 +38,10 @@ pub struct ParseOptions {
     pub duration_expressions: bool,
     /// Whether `fill`, `fill_left` and `fill_right` may follow an operator; off by default.
     pub fill_modifiers: bool,
-    /// How many nodes may lie on the way from the root of the tree to a leaf.
+    /// How many parentheses, signs, calls and the like may be open at once.
+    pub max_nesting: usize,
+    /// How many nodes may lie on the way from the root of the tree to a leaf. A chain of operators
+    /// has one for each.
     pub max_depth: usize,
 }
 
@@ -48,6 +51,7 @@ impl Default for ParseOptions {
             experimental_functions: false,
             duration_expressions: true,
             fill_modifiers: false,
+            max_nesting: 100,
             max_depth: 256,
         }
     }
@@ -183,27 +187,25 @@ impl<'a> Parser<'a> {
     /// Runs `read` one level down.
     fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         let span = self.peek()?.span;
-        self.check_depth(self.nesting + 1, span)?;
+        bounded(self.nesting + 1, self.options.max_nesting, span)?;
         self.nesting += 1;
         let result = read(self);
         self.nesting -= 1;
         result
     }
 
-    fn check_depth(&self, depth: usize, span: Span) -> Parsed<()> {
-        let most = self.options.max_depth;
-        if depth > most {
-            let message =
-                format!("expression is nested too deeply, at most {most} levels are allowed");
-            return Err(Fault::new(span, message));
-        }
-        Ok(())
-    }
-
     /// A part that lies one level above parts of these depths.
     fn tree_above(&self, expr: Expr, depths: impl IntoIterator<Item = usize>) -> Parsed<Tree> {
         let depth = depths.into_iter().max().unwrap_or_default() + 1;
-        self.check_depth(depth, expr.span())?;
+        bounded(depth, self.options.max_depth, expr.span())?;
         Ok(Tree { expr, depth })
     }
+}
+
+fn bounded(depth: usize, most: usize, span: Span) -> Parsed<()> {
+    if depth > most {
+        let message = format!("expression is nested too deeply, at most {most} levels are allowed");
+        return Err(Fault::new(span, message));
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 use system_stats_model::sample::Millis;
 
 use super::token::{Kind, Token};
-use super::{Fault, Parsed, Parser};
+use super::{Fault, Parsed, Parser, bounded};
 use crate::ast::{BinaryOp, Duration, DurationExpr, DurationOp, Span};
 
 /// The longest duration either way, in seconds: what 63 bits of nanoseconds hold.
@@ -68,7 +68,7 @@ impl Parser<'_> {
             let mut length = 1;
             while let Some((op, token)) = parser.duration_operator(floor)? {
                 length += 1;
-                parser.check_depth(parser.nesting + length, token.span)?;
+                bounded(length, parser.options.max_depth, token.span)?;
                 parser.allow_computation(lhs.span())?;
                 let power = power_of(op);
                 let floor = if op == DurationOp::Pow {

@@ -208,8 +208,20 @@ impl fmt::Display for AggregateHead<'_> {
 }
 
 fn labels(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| label_name(name)).collect();
+    let names: Vec<String> = names.iter().map(|name| grouped(name)).collect();
     names.join(", ")
+}
+
+/// Outside of braces these two words are numbers.
+fn grouped(name: &str) -> String {
+    let is_number = ["inf", "nan"]
+        .iter()
+        .any(|word| name.eq_ignore_ascii_case(word));
+    if is_number {
+        quote(name)
+    } else {
+        label_name(name)
+    }
 }
 
 /// An operator and its modifiers.
