@@ -52,7 +52,10 @@ fn names_a_place(error: &ParseError, text: &str) {
 
 fn stands_in_the_text(expr: &Expr, text: &str) {
     let outer = expr.span();
-    assert!(text.get(outer.start..outer.end).is_some_and(|text| !text.is_empty()));
+    assert!(
+        text.get(outer.start..outer.end)
+            .is_some_and(|text| !text.is_empty())
+    );
     for child in expr.children() {
         let inner = child.span();
         assert!(outer.start <= inner.start && inner.end <= outer.end);
