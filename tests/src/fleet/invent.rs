@@ -71,7 +71,7 @@ const UNITS: &[&str] = &[
 const STATES: &[&str] = &["activating", "active", "deactivating", "failed", "inactive"];
 const ZONES: &[&str] = &["temp1", "temp2", "temp3", "temp4"];
 
-const FAMILIES: [Family; 32] = [
+const FAMILIES: [Family; 34] = [
     Family(
         "node_cpu_seconds_total",
         &[("cpu", CPUS), ("mode", BUSY)],
@@ -247,12 +247,9 @@ const FAMILIES: [Family; 32] = [
         0,
         Walk::Roam(2, 40),
     ),
-    Family(
-        "node_load",
-        &[("minutes", &["1", "5", "15"])],
-        2,
-        Walk::Roam(30, 90),
-    ),
+    Family("node_load1", &[], 2, Walk::Roam(30, 90)),
+    Family("node_load5", &[], 2, Walk::Roam(10, 80)),
+    Family("node_load15", &[], 2, Walk::Roam(5, 60)),
     Family(
         "node_scrape_collector_duration_seconds",
         &[("collector", UNITS)],
@@ -300,7 +297,9 @@ fn text(name: &str, labels: &[(&str, &[&str])], mut at: usize) -> String {
         let _ = write!(text, "{open}{label}=\"{}\"", values[at % values.len()]);
         at /= values.len();
     }
-    text.push('}');
+    if !labels.is_empty() {
+        text.push('}');
+    }
     text
 }
 
