@@ -219,8 +219,8 @@ fn resolve(expr: DurationExpr) -> Parsed<(Duration, Span)> {
         return Err(Fault::new(span, "duration out of range"));
     }
     let (millis, expr) = match expr {
-        // Literals are rounded to nanoseconds first.
-        DurationExpr::Number { .. } => ((seconds * 1e9).round() / 1e6, None),
+        // Rounding to microseconds first takes back what the fraction lost as a binary one.
+        DurationExpr::Number { .. } => ((seconds * 1e6).round() / 1e3, None),
         _ => (seconds * 1000.0, Some(expr)),
     };
     let millis = whole_millis(millis);
