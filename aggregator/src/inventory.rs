@@ -27,7 +27,7 @@ use system_stats_model::labels::{INSTANCE, Labels};
 use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::{Millis, TimeRange};
 use system_stats_model::source::{Selector, SeriesSource};
-use system_stats_storage::{ObjectKind, Storage};
+use system_stats_storage::{DeleteError, ObjectKind, Storage};
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
@@ -82,6 +82,12 @@ impl From<AppendError> for InventoryError {
             AppendError::TooManySeries { .. } => Self::TooManySeries(error.to_string()),
             error => Self::Unavailable(error.to_string()),
         }
+    }
+}
+
+impl From<DeleteError> for InventoryError {
+    fn from(error: DeleteError) -> Self {
+        Self::Unavailable(error.to_string())
     }
 }
 
@@ -245,7 +251,7 @@ impl Inventory {
     /// [`InventoryError`]; nothing is promised to be deleted then.
     pub async fn remove(&self, host: &Host, details: bool) -> Result<Removed, InventoryError> {
         let of_host = [Matcher::equal(INSTANCE, host.instance.as_str())];
-        let (mut ticket, deleted) = self.storage.delete(&of_host, TimeRange::ALL)?;
+        let (mut ticket, deleted) = self.storage.delete(&of_host, TimeRange::ALL).await?;
         let readings = |(labels, samples): &(Labels, u64)| match labels.metric_name() {
             hosts::CPU => *samples,
             _ => 0,

@@ -35,7 +35,7 @@ impl fmt::Debug for StorageMetrics {
 impl Collector for StorageMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let status = self.0.status();
-        let gauges: [(&str, &str, u64); 9] = [
+        let gauges: [(&str, &str, u64); 11] = [
             (
                 "storage_targets",
                 "Targets in memory",
@@ -57,6 +57,16 @@ impl Collector for StorageMetrics {
                 "storage_journal_bytes",
                 "Size of the journal, compressed",
                 status.journal_bytes,
+            ),
+            (
+                "storage_block_windows",
+                "Hours of packs of targets that are in blocks",
+                status.windows as u64,
+            ),
+            (
+                "storage_deletions",
+                "Deletions that blocks still hold samples of",
+                status.deletions as u64,
             ),
             (
                 "storage_waiting_batches",
@@ -84,6 +94,31 @@ impl Collector for StorageMetrics {
                 "storage_batches_committed",
                 "Batches committed since the database was made",
                 status.committed,
+            ),
+            (
+                "storage_folded_samples",
+                "Samples that went into blocks",
+                status.folded_samples,
+            ),
+            (
+                "storage_fold_failures",
+                "Hours that could not go into blocks when they were to",
+                status.fold_failures,
+            ),
+            (
+                "storage_refused_samples",
+                "Late samples refused because a block had another value at their time",
+                status.refused_samples,
+            ),
+            (
+                "storage_raw_groups",
+                "Groups of columns stored uncompressed because they did not decode to what they were",
+                status.raw_groups,
+            ),
+            (
+                "storage_damaged_blocks",
+                "Damaged blocks met",
+                status.damaged_blocks,
             ),
             (
                 "storage_unreadable_rows",

@@ -9,16 +9,21 @@
 //! The scaling with exceptions follows the idea of ALP (Afroozeh et al., SIGMOD 2023).
 
 mod bits;
+mod cells;
 mod decimal;
 mod integers;
 mod xor;
 
 use crate::varint::{Malformed, Reader, write_i64};
 
+pub(crate) use cells::{Cell, Coding, decode_cells, encode_cells, encode_cells_as};
+pub(crate) use integers::{decode as decode_integers, encode as encode_integers};
+
 const CONST_INTEGER: u8 = 0;
 const CONST_BITS: u8 = 1;
 const DECIMAL: u8 = 2;
 const XOR: u8 = 3;
+const RAW: u8 = 4;
 
 /// Appends the encoded form of `values` to `out`. How many there are is not stored.
 pub(crate) fn encode(values: &[f64], out: &mut Vec<u8>) {
@@ -48,7 +53,14 @@ pub(crate) fn encode(values: &[f64], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `count` values to `out`, from bytes that [`encode`] wrote.
+/// Appends the values as they are, for columns that [`encode`] would not give back.
+pub(crate) fn encode_raw(values: &[f64], out: &mut Vec<u8>) {
+    out.push(RAW);
+    let bits = values.iter().map(|value| value.to_bits().to_le_bytes());
+    out.extend(bits.flatten());
+}
+
+/// Appends `count` values to `out`, from bytes that [`encode`] or [`encode_raw`] wrote.
 ///
 /// # Errors
 /// On bytes that it did not write; `out` may have grown by up to `count` values then.
@@ -68,6 +80,11 @@ pub(crate) fn decode(bytes: &[u8], count: usize, out: &mut Vec<f64>) -> Result<(
         }
         DECIMAL => decimal::decode(&mut reader, count, out)?,
         XOR => xor::decode(&mut reader, count, out)?,
+        RAW => {
+            for _ in 0..count {
+                out.push(f64::from_bits(reader.bits()?));
+            }
+        }
         _ => return Err(Malformed("an unknown kind of column")),
     }
     Ok(())
@@ -86,6 +103,11 @@ mod tests {
         let mut back = Vec::new();
         decode(&bytes, values.len(), &mut back).unwrap();
         let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(values), bits(&back));
+        let mut raw = Vec::new();
+        encode_raw(values, &mut raw);
+        back.clear();
+        decode(&raw, values.len(), &mut back).unwrap();
         assert_eq!(bits(values), bits(&back));
         bytes.len()
     }
@@ -177,7 +199,7 @@ mod tests {
         #[test]
         fn any_bytes_are_decoded_or_refused(
             bytes in prop::collection::vec(any::<u8>(), 0..60),
-            kind in 0u8..5,
+            kind in 0u8..6,
             count in 0usize..400,
         ) {
             let mut bytes = bytes;

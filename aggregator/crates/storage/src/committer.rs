@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::journal::pack;
 use crate::options::Options;
+use crate::past::Deletion;
 use crate::queue::{Pending, Queue};
 use crate::storage::objects::Objects;
 use crate::store::{CommitBatch, Store, StoreError, StoredObject};
@@ -162,11 +163,11 @@ fn prepare(pending: &Pending) -> Result<CommitBatch, String> {
         blob: None,
         targets: pending.targets.clone(),
         series: pending.series.clone(),
-        left_series: Vec::new(),
+        left_series: pending.left_series.clone(),
         forgotten_series: pending.forgotten_series.clone(),
         forgotten_targets: pending.forgotten_targets.clone(),
         deletion: None,
-        packs: Vec::new(),
+        packs: pending.packs().collect(),
         objects: Vec::new(),
         deleted_objects: Vec::new(),
         meta: pending
@@ -175,6 +176,10 @@ fn prepare(pending: &Pending) -> Result<CommitBatch, String> {
             .map(|(key, value)| (*key, *value))
             .collect(),
     };
+    if !pending.deletions.is_empty() {
+        let blob = Deletion::frame(&pending.deletions).map_err(|error| error.to_string())?;
+        batch.deletion = Some(blob.into());
+    }
     if !pending.records.is_empty() {
         batch.blob = Some(framed(&pending.records)?);
     }

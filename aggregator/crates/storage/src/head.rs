@@ -8,15 +8,17 @@
 
 mod policy;
 mod row;
+mod tally;
 mod target;
 mod tile;
 mod window;
 
 pub(crate) use policy::Policy;
 pub(crate) use row::Row;
-pub(crate) use target::{Appended, TargetHead, finish};
-pub(crate) use tile::DecodeError;
-pub(crate) use window::Window;
+pub(crate) use tally::Tally;
+pub(crate) use target::{Appended, TargetHead};
+pub(crate) use tile::{DecodeError, Tile};
+pub(crate) use window::{Window, cut};
 
 use system_stats_model::sample::Millis;
 

@@ -9,20 +9,25 @@
 //! * [`memory`] - a [`Store`] without a disk, which can be told to fail
 //! * `conformance` - what every [`Store`] has to do, as tests (a feature of the same name)
 //! * `column` - the lossless codec of one series' values
+//! * `block` - what the blobs of the past hold; `fold` - how an hour in memory becomes blocks
+//! * `past` - which blocks there are, and what is deleted from them
 //! * `journal` - the records: delta chains per target, keyframes per segment
 //! * `head` - targets, windows, tiles; `index` - labels, postings
 //! * `queue` and `committer` - group commit, first in first out
 
+mod block;
 mod column;
 mod committer;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod fold;
 mod head;
 mod index;
 mod journal;
 pub mod memory;
 mod object;
 mod options;
+mod past;
 mod queue;
 mod snapshot;
 mod storage;
@@ -34,6 +39,7 @@ pub use object::{Object, ObjectKind};
 pub use options::Options;
 pub use snapshot::Snapshot;
 pub use storage::{
-    CommitError, Deleted, ExpireError, Expired, OpenError, ReadError, SeriesStats, Status, Storage,
+    CommitError, DeleteError, Deleted, ExpireError, Expired, FoldFailure, FoldScope, OpenError,
+    ReadError, SeriesStats, Status, Storage,
 };
 pub use store::Store;

@@ -26,6 +26,21 @@ pub struct Options {
     pub segment_length: Duration,
     /// How many bytes of uncompressed records a segment takes before the next begins. 32 MiB.
     pub segment_bytes: usize,
+    /// How many targets of a job share blocks. 64; with 1 each has its own.
+    pub pack_targets: usize,
+    /// How often it is looked for something to fold. 5 s.
+    pub fold_interval: Duration,
+    /// How long nothing may have come for an hour before it is folded, on a monotonic clock.
+    /// 10 min: so much of the past is answered from memory.
+    pub fold_grace: Duration,
+    /// Up to how much longer a pack waits, so that not all fold at once. 15 min.
+    pub fold_stagger: Duration,
+    /// How much memory hours of long ago may take while they wait for their late samples. 64 MiB.
+    pub cold_bytes: usize,
+    /// How much memory the layouts of blocks may take. 32 MiB.
+    pub layout_bytes: usize,
+    /// How many bytes of blocks, compressed, one snapshot may hold. 512 MiB.
+    pub snapshot_bytes: usize,
 }
 
 impl Default for Options {
@@ -40,6 +55,13 @@ impl Default for Options {
             series_per_target: 100_000,
             segment_length: Duration::from_mins(10),
             segment_bytes: 32 << 20,
+            pack_targets: 64,
+            fold_interval: Duration::from_secs(5),
+            fold_grace: Duration::from_mins(10),
+            fold_stagger: Duration::from_mins(15),
+            cold_bytes: 64 << 20,
+            layout_bytes: 32 << 20,
+            snapshot_bytes: 512 << 20,
         }
     }
 }

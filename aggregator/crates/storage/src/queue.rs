@@ -215,10 +215,6 @@ pub(crate) struct Done {
     pub(crate) bytes: usize,
     /// The size of its row in the journal; 0 if it has none.
     pub(crate) written: usize,
-    /// The newest sample in it.
-    pub(crate) newest: Option<i64>,
-    /// Whether it holds a deletion.
-    pub(crate) deletes: bool,
 }
 
 impl State {
@@ -246,7 +242,7 @@ impl State {
         let next = Pending::new(self.open.seq + 1);
         let mut closed = std::mem::replace(&mut self.open, next);
         closed.segment = self.segments.current();
-        self.segments.advance(closed.records.len());
+        self.segments.advance(closed.seq, closed.records.len());
         self.full.push_back(closed);
         self.waiting_batches += 1;
     }

@@ -1,4 +1,7 @@
-//! A snapshot: windows shared with the head, decoded when they are read.
+//! A snapshot: windows shared with the head and blocks fetched from the store, decoded when they
+//! are read.
+
+mod blocks;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -8,7 +11,10 @@ use system_stats_model::matcher::{MatchOp, Matcher};
 use system_stats_model::sample::{Millis, TimeRange};
 use system_stats_model::source::{SampleBuffer, Selector, SeriesSet, SeriesSource, SourceError};
 
-use crate::head::Window;
+use crate::block::Layout;
+use crate::head::{Window, cut};
+
+pub(crate) use blocks::BlockWindow;
 
 /// What the storage held at a moment: the series of some selectors, in their ranges.
 ///
@@ -18,6 +24,8 @@ pub struct Snapshot {
     series: Vec<Series>,
     /// By target, oldest first.
     windows: HashMap<u32, Vec<Arc<Window>>>,
+    /// By pack, oldest first.
+    blocks: HashMap<u64, Vec<BlockWindow>>,
     /// Which of `series` the selectors with these matchers pick.
     picks: HashMap<Vec<Condition>, Vec<usize>>,
 }
@@ -28,8 +36,16 @@ type Condition = (String, MatchOp, String);
 #[derive(Debug)]
 struct Series {
     labels: Labels,
-    /// Ids and targets: more than one when several targets have a series with these labels.
-    parts: Vec<(u32, u32)>,
+    /// More than one when several targets have a series with these labels.
+    parts: Vec<Part>,
+}
+
+/// A series of one target.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) id: u32,
+    pub(crate) target: u32,
+    pub(crate) pack: u64,
 }
 
 fn conditions(matchers: &[Matcher]) -> Vec<Condition> {
@@ -88,26 +104,54 @@ impl Snapshot {
         into: &mut SampleBuffer,
     ) -> Result<(), SourceError> {
         let SampleBuffer { timestamps, values } = into;
-        for (id, target) in &series.parts {
-            for window in self.windows.get(target).into_iter().flatten() {
+        for part in &series.parts {
+            self.read_blocks(*part, range, timestamps, values);
+            for window in self.windows.get(&part.target).into_iter().flatten() {
                 if !range.overlaps(window.range()) {
                     continue;
                 }
-                let read = window.read(*id, range, timestamps, values);
+                let read = window.read(part.id, range, timestamps, values);
                 read.map_err(|reason| SourceError::Corrupt {
                     series: series.labels.clone(),
                     reason: format!("window {}: {reason}", window.range().start),
                 })?;
             }
         }
-        if series.parts.len() > 1 {
+        // Late samples wait in memory beside the blocks that they belong into.
+        if !timestamps.is_sorted_by(|a, b| a < b) {
             interleave(timestamps, values);
         }
         Ok(())
     }
+
+    fn read_blocks(
+        &self,
+        part: Part,
+        range: TimeRange,
+        timestamps: &mut Vec<Millis>,
+        values: &mut Vec<f64>,
+    ) {
+        let mut known: Option<(&Arc<Layout>, Option<u32>)> = None;
+        for window in self.blocks.get(&part.pack).into_iter().flatten() {
+            if !range.overlaps(window.range()) {
+                continue;
+            }
+            let layout = window.layout();
+            let column = match known {
+                Some((of, column)) if Arc::ptr_eq(of, layout) => column,
+                _ => layout.column(part.id),
+            };
+            known = Some((layout, column));
+            if let Some(column) = column {
+                let from = timestamps.len();
+                window.read(part.id, column, timestamps, values);
+                cut(range, from, timestamps, values);
+            }
+        }
+    }
 }
 
-/// Brings the samples of several targets into order; of one moment the first stays.
+/// Brings the samples of several sources into order; of one moment the first stays.
 fn interleave(timestamps: &mut Vec<Millis>, values: &mut Vec<f64>) {
     let samples = timestamps.drain(..).zip(values.drain(..));
     let mut samples: Vec<(Millis, f64)> = samples.collect();
@@ -123,7 +167,12 @@ pub(crate) struct Builder {
     by_id: HashMap<u32, usize>,
     /// The stretch that is needed of each target.
     ranges: BTreeMap<u32, TimeRange>,
+    /// The series that are needed of each pack, and the stretches of these.
+    needs: Needs,
 }
+
+/// By pack and stretch (its ends): series.
+pub(crate) type Needs = BTreeMap<u64, BTreeMap<(Millis, Millis), Vec<u32>>>;
 
 impl Builder {
     pub(crate) fn new() -> Self {
@@ -131,18 +180,23 @@ impl Builder {
             snapshot: Snapshot::default(),
             by_id: HashMap::new(),
             ranges: BTreeMap::new(),
+            needs: Needs::new(),
         }
     }
 
-    /// Adds what a selector picks: ids, ascending, with targets, labels and the other series with
+    /// Adds what a selector picks: series, ascending by id, with labels and the other series with
     /// the same labels (which are picked as well).
     pub(crate) fn select(
         &mut self,
         selector: &Selector,
-        series: impl Iterator<Item = (u32, u32, Labels, Vec<u32>)>,
+        series: impl Iterator<Item = (Part, Labels, Vec<u32>)>,
     ) {
         let mut picked = Vec::new();
-        for (id, target, labels, twins) in series {
+        let stretch = (selector.range.start, selector.range.end);
+        for (part, labels, twins) in series {
+            let Part { id, target, pack } = part;
+            let needs = self.needs.entry(pack).or_default();
+            needs.entry(stretch).or_default().push(id);
             let range = self.ranges.entry(target).or_insert(selector.range);
             range.start = range.start.min(selector.range.start);
             range.end = range.end.max(selector.range.end);
@@ -153,11 +207,11 @@ impl Builder {
                 (Some(known), _) => known,
                 // Its twin came before it, in this selection or another.
                 (None, Some(at)) => {
-                    self.snapshot.series[at].parts.push((id, target));
+                    self.snapshot.series[at].parts.push(part);
                     at
                 }
                 (None, None) => {
-                    let parts = vec![(id, target)];
+                    let parts = vec![part];
                     self.snapshot.series.push(Series { labels, parts });
                     self.snapshot.series.len() - 1
                 }
@@ -172,13 +226,23 @@ impl Builder {
             .insert(conditions(&selector.matchers), picked);
     }
 
-    /// Takes the windows, from a function that has those of a target in a range.
-    pub(crate) fn build(
-        mut self,
+    /// Takes the windows, from a function that has those of a target in a range. Returns what is
+    /// needed of blocks.
+    pub(crate) fn take_windows(
+        &mut self,
         windows: impl Fn(u32, TimeRange) -> Vec<Arc<Window>>,
-    ) -> Snapshot {
+    ) -> Needs {
         for (&target, &range) in &self.ranges {
             self.snapshot.windows.insert(target, windows(target, range));
+        }
+        std::mem::take(&mut self.needs)
+    }
+
+    /// Takes the blocks, oldest first of each pack.
+    pub(crate) fn build(mut self, blocks: Vec<BlockWindow>) -> Snapshot {
+        for window in blocks {
+            let pack = window.head().key.pack;
+            self.snapshot.blocks.entry(pack).or_default().push(window);
         }
         self.snapshot
     }

@@ -4,34 +4,39 @@ mod append;
 mod delete;
 mod error;
 mod expire;
+mod fold;
 pub(crate) mod objects;
 mod open;
+mod packs;
 mod read;
+mod scan;
 mod status;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use system_stats_model::append::AppendError;
 use system_stats_model::append::{Appender, Batch, Outcome, SeriesId, TargetId, Ticket, Urgency};
 use system_stats_model::labels::Labels;
 use system_stats_model::sample::Millis;
-use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::head::TargetHead;
 use crate::index::Index;
 use crate::options::Options;
+use crate::past::Past;
 use crate::queue::Queue;
 use crate::store::Store;
 use crate::sync::lock;
 use objects::Objects;
+use packs::Packs;
 
 pub use delete::Deleted;
-pub use error::{CommitError, ExpireError, OpenError, ReadError};
+pub use error::{CommitError, DeleteError, ExpireError, OpenError, ReadError};
 pub use expire::Expired;
+pub use fold::{FoldFailure, FoldScope};
 pub use read::SeriesStats;
 pub use status::Status;
 
@@ -50,7 +55,7 @@ impl std::fmt::Debug for Storage {
     }
 }
 
-/// Locks are taken in this order: `gate`, `catalog`, a target's head, `objects`, the queue. Nobody
+/// Locks are taken in this order: `folding`, `turning`, `gate`, `catalog`, a target's head, `objects`, the queue. Nobody
 /// who holds a target's head asks for the catalog.
 struct Inner {
     options: Options,
@@ -67,20 +72,44 @@ struct Inner {
     newest: AtomicI64,
     /// Rows of the journal that could not be read at start, and records lost with them.
     unreadable: open::Unreadable,
-    /// Windows that have ended, to the task that finishes them.
-    finishing: mpsc::Sender<(Arc<Target>, Millis)>,
+    past: Past,
+    /// Held by whoever folds.
+    folding: tokio::sync::Mutex<()>,
+    /// Held by whoever changes which blocks are valid, or what they add up to.
+    turning: tokio::sync::Mutex<()>,
+    /// The newest commits that bring a deletion, and a later horizon.
+    last_deletion: AtomicU64,
+    horizon_seq: AtomicU64,
+    next_layout: AtomicU64,
+    counters: Arc<Counters>,
     tasks: TaskTracker,
     /// Stops the tasks; so does dropping the guard.
     stop: CancellationToken,
     _guard: DropGuard,
 }
 
-/// Names of everything in memory.
+/// What has happened since the start.
 #[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Samples that went into blocks.
+    folded: AtomicU64,
+    /// Hours that could not be folded when they were to be.
+    fold_failures: AtomicU64,
+    /// Samples that had another value in a block already.
+    refused: AtomicU64,
+    /// Groups that did not decode to what they were made of.
+    raw_groups: AtomicU64,
+    /// Blocks and headers that could not be read.
+    pub(crate) damaged_blocks: AtomicU64,
+}
+
+/// Names of everything in memory.
+#[derive(Debug)]
 struct Catalog {
     index: Index,
     targets: BTreeMap<u32, Arc<Target>>,
     by_labels: HashMap<Labels, u32>,
+    packs: Packs,
     next_target: u32,
     next_series: u32,
 }
@@ -88,16 +117,19 @@ struct Catalog {
 #[derive(Debug)]
 struct Target {
     id: u32,
+    /// The pack that its blocks belong to.
+    pack: u32,
     labels: Labels,
     head: Mutex<TargetHead>,
 }
 
 impl Target {
-    fn new(id: u32, labels: Labels, saved: bool) -> Self {
+    fn new(id: u32, pack: u32, labels: Labels, saved: bool) -> Self {
         let mut head = TargetHead::default();
         head.saved = saved;
         Self {
             id,
+            pack,
             labels,
             head: Mutex::new(head),
         }

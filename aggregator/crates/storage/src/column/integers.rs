@@ -10,7 +10,7 @@ const MOST_BITS: u32 = 64;
 /// How often the difference was taken.
 const ORDERS: std::ops::Range<usize> = 0..3;
 
-pub(super) fn encode(numbers: &[i64], out: &mut Vec<u8>) {
+pub(crate) fn encode(numbers: &[i64], out: &mut Vec<u8>) {
     let mut differences = numbers.to_vec();
     let mut best = Packing::of(&differences, 0);
     for order in ORDERS.skip(1) {
@@ -94,7 +94,7 @@ impl State {
     }
 }
 
-pub(super) fn decode(
+pub(crate) fn decode(
     reader: &mut Reader<'_>,
     count: usize,
     push: &mut dyn FnMut(i64),

@@ -1,19 +1,20 @@
 //! A target: its series' statistics, its windows, the state of its journal.
 
-mod ended;
 mod removal;
+mod slot;
 
-pub(crate) use ended::finish;
+pub(crate) use slot::Slot;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use system_stats_model::append::{Outcome, Row as Incoming, SeriesId};
 use system_stats_model::labels::Labels;
-use system_stats_model::sample::{Millis, Sample, TimeRange, is_stale};
+use system_stats_model::sample::{Millis, TimeRange};
 
 use super::policy::{Policy, Verdict};
 use super::row::Row;
+use super::tally::Tally;
 use super::window::Window;
 use super::window_of;
 use crate::journal::Chain;
@@ -22,51 +23,11 @@ use crate::journal::Chain;
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
     pub(crate) id: u32,
-    /// Staleness markers not counted, like in `first` and `last`.
-    pub(crate) samples: u32,
-    pub(crate) first: Millis,
-    pub(crate) last: Millis,
-    latest_at: Millis,
-    latest: f64,
+    /// Of everything it has, in blocks and here. A sample that came again when its first copy was
+    /// in a block already counts twice until the two are merged.
+    pub(crate) tally: Tally,
     /// Whether the tables name it already, or the batch being filled does.
     pub(crate) saved: bool,
-}
-
-/// `latest_at` of a series that has nothing.
-const NEVER: Millis = Millis::MIN;
-
-impl Column {
-    fn new(id: u32, saved: bool) -> Self {
-        Self {
-            id,
-            samples: 0,
-            first: Millis::MAX,
-            last: Millis::MIN,
-            latest_at: NEVER,
-            latest: 0.0,
-            saved,
-        }
-    }
-
-    /// The newest sample, a staleness marker included.
-    pub(crate) fn latest(&self) -> Option<Sample> {
-        (self.latest_at != NEVER).then_some(Sample {
-            timestamp: self.latest_at,
-            value: self.latest,
-        })
-    }
-
-    fn count(&mut self, timestamp: Millis, value: f64) {
-        if !is_stale(value) {
-            self.samples = self.samples.saturating_add(1);
-            self.first = self.first.min(timestamp);
-            self.last = self.last.max(timestamp);
-        }
-        if timestamp > self.latest_at {
-            self.latest_at = timestamp;
-            self.latest = value;
-        }
-    }
 }
 
 /// A series that has got its first sample.
@@ -93,10 +54,8 @@ pub(crate) struct Appended {
 pub(crate) struct TargetHead {
     /// Ascending by id.
     columns: Vec<Column>,
-    windows: BTreeMap<Millis, Arc<Window>>,
-    /// The window that was begun last, and those that will hardly grow any more.
-    begun: Option<Millis>,
-    ended: Vec<Millis>,
+    /// By start of the window.
+    slots: BTreeMap<Millis, Slot>,
     /// The series of the newest row, to be shared with the next.
     layout: Option<Arc<[u32]>>,
     /// The labels of the series that are not saved, by id.
@@ -112,7 +71,11 @@ impl TargetHead {
     /// Adds a series. Ids only ever grow. `unsaved` are the labels, for one that the tables do not
     /// name yet.
     pub(crate) fn add(&mut self, id: u32, unsaved: Option<Labels>) {
-        self.columns.push(Column::new(id, unsaved.is_none()));
+        self.columns.push(Column {
+            id,
+            tally: Tally::default(),
+            saved: unsaved.is_none(),
+        });
         if let Some(labels) = unsaved {
             self.fresh.insert(id, labels);
         }
@@ -126,14 +89,21 @@ impl TargetHead {
         self.position(id, 0).map(|at| &self.columns[at])
     }
 
-    /// The windows that overlap `range`, oldest first.
+    /// Adds what blocks hold of a series to what is known of it.
+    pub(crate) fn add_tally(&mut self, id: u32, tally: &Tally) {
+        if let Some(at) = self.position(id, 0) {
+            self.columns[at].tally.merge(tally);
+        }
+    }
+
+    /// The windows that overlap `range`, oldest first; those of the same hour may interleave.
     pub(crate) fn windows(&self, range: TimeRange) -> Vec<Arc<Window>> {
         // The first may begin before the range does.
         let from = window_of(range.start.max(0));
         let to = range.end.max(from);
-        self.windows
-            .range(from..=to)
-            .map(|(_, window)| Arc::clone(window))
+        let slots = self.slots.range(from..=to);
+        slots
+            .flat_map(|(_, slot)| slot.windows().cloned())
             .collect()
     }
 
@@ -154,14 +124,27 @@ impl TargetHead {
         Ok(appended)
     }
 
-    /// Takes what the journal holds, with neither policy nor record.
-    pub(crate) fn replay(&mut self, mut row: Row) {
+    /// Notes which commit brings the rows of a batch.
+    pub(crate) fn note(&mut self, rows: &[Arc<Row>], seq: u64) {
+        let mut last = None;
+        for row in rows {
+            let start = window_of(row.timestamp);
+            if last.replace(start) != Some(start)
+                && let Some(slot) = self.slots.get_mut(&start)
+            {
+                slot.note(seq);
+            }
+        }
+    }
+
+    /// Takes what row `seq` of the journal holds, with neither policy nor record.
+    pub(crate) fn replay(&mut self, mut row: Row, seq: u64) {
         let mut guess = 0;
         let mut refused = Vec::new();
         for (id, value) in row.iter() {
             match self.position(id, guess) {
                 Some(at) if self.has_room(at, row.timestamp) => {
-                    self.columns[at].count(row.timestamp, value);
+                    self.columns[at].tally.count(row.timestamp, value);
                     guess = at + 1;
                 }
                 _ => refused.push(id),
@@ -173,14 +156,17 @@ impl TargetHead {
             row = rest;
         }
         row.ids = self.share(&row.ids);
-        self.insert(Arc::new(row));
+        let row = Arc::new(row);
+        self.insert(Arc::clone(&row));
+        self.note(&[row], seq);
     }
 
     /// Whether a series has nothing at that moment. There is something only when the row of the
     /// journal that removed it could not be read.
     fn has_room(&self, column: usize, timestamp: Millis) -> bool {
         let column = &self.columns[column];
-        timestamp > column.latest_at || matches!(self.at(column.id, timestamp), Ok(None))
+        Some(timestamp) > column.tally.latest_at()
+            || matches!(self.at(column.id, timestamp), Ok(None))
     }
 
     /// Where in `columns` a series is; `guess` is where the caller expects it.
@@ -226,7 +212,7 @@ impl TargetHead {
         let mut values: Vec<f64> = Vec::with_capacity(cells.len());
         for cell in cells {
             let column = &self.columns[cell.column];
-            let latest = column.latest();
+            let latest = column.tally.latest();
             // A late sample that the batch brings twice is not in the window yet.
             let twice = ids.last() == Some(&column.id);
             let have = match policy.judge(timestamp, latest.map(|latest| latest.timestamp)) {
@@ -247,7 +233,7 @@ impl TargetHead {
                 None => {
                     ids.push(column.id);
                     values.push(cell.value);
-                    self.columns[cell.column].count(timestamp, cell.value);
+                    self.columns[cell.column].tally.count(timestamp, cell.value);
                     appended.outcome.stored += 1;
                 }
                 Some(have) if have.to_bits() == cell.value.to_bits() => {
@@ -277,18 +263,19 @@ impl TargetHead {
     }
 
     fn at(&self, id: u32, timestamp: Millis) -> Result<Option<f64>, super::DecodeError> {
-        match self.windows.get(&window_of(timestamp)) {
-            Some(window) => window.at(id, timestamp),
-            None => Ok(None),
+        let slot = self.slots.get(&window_of(timestamp));
+        for window in slot.into_iter().flat_map(Slot::windows) {
+            if let Some(value) = window.at(id, timestamp)? {
+                return Ok(Some(value));
+            }
         }
+        Ok(None)
     }
 
     fn insert(&mut self, row: Arc<Row>) {
         let start = window_of(row.timestamp);
-        self.note_window(start);
-        let window = self.windows.entry(start);
-        let window = window.or_insert_with(|| Arc::new(Window::new(start)));
-        Arc::make_mut(window).insert(row);
+        let slot = self.slots.entry(start);
+        slot.or_insert_with(|| Slot::new(start)).insert(row);
     }
 
     /// The list of ids, the one of the row before if it is the same.

@@ -5,19 +5,11 @@ use std::sync::Arc;
 use system_stats_model::sample::{Millis, TimeRange};
 
 use super::row::Row;
-use crate::column;
-use crate::varint::{Malformed, Reader, write_len};
-
-/// How the rows in which a column has a value are written.
-const ALL_ROWS: u8 = 0;
-const BITMAP: u8 = 1;
-const LIST: u8 = 2;
+use crate::column::{Cell, decode_cells, encode_cells};
+use crate::varint::Malformed;
 
 /// A column of a tile cannot be read.
 pub(crate) type DecodeError = Malformed;
-
-/// One sample of a column: which row of the tile, and the value.
-type Cell = (u32, f64);
 
 /// Rows, encoded. Immutable.
 #[derive(Debug)]
@@ -25,7 +17,7 @@ pub(crate) struct Tile {
     /// The start of the window; the clock counts from it.
     start: Millis,
     /// Milliseconds since `start`, strictly ascending; never empty.
-    clock: Box<[u32]>,
+    clock: Arc<[u32]>,
     /// The series, ascending; never empty.
     ids: Arc<[u32]>,
     /// Where in `data` the columns begin, and its length.
@@ -65,7 +57,7 @@ impl Tile {
                 offsets.push(offset(data.len()));
                 kept.push(id);
                 samples += cells.len();
-                write_column(&cells, clock.len(), &mut data, &mut scratch.values);
+                encode_cells(&cells, clock.len(), &mut data, &mut scratch.values);
             }
         }
         if kept.is_empty() {
@@ -101,6 +93,15 @@ impl Tile {
         self.clock.len()
     }
 
+    pub(crate) fn clock(&self) -> &Arc<[u32]> {
+        &self.clock
+    }
+
+    /// A series' cells as they are stored.
+    pub(crate) fn cells(&self, id: u32) -> Option<&[u8]> {
+        self.column(id)
+    }
+
     pub(crate) fn samples(&self) -> usize {
         self.samples
     }
@@ -125,7 +126,7 @@ impl Tile {
             return Ok(());
         };
         let time = |row: u32| self.start + Millis::from(self.clock[row as usize]);
-        read_column(column, self.clock.len(), values, &mut |row| {
+        decode_cells(column, self.clock.len(), values, &mut |row| {
             timestamps.push(time(row));
         })
     }
@@ -140,7 +141,7 @@ impl Tile {
             return Ok(None);
         };
         let (mut rows, mut values) = (Vec::new(), Vec::new());
-        read_column(column, self.clock.len(), &mut values, &mut |row| {
+        decode_cells(column, self.clock.len(), &mut values, &mut |row| {
             rows.push(row);
         })?;
         let found = rows.iter().position(|&at| at as usize == row);
@@ -251,72 +252,4 @@ fn gather(
         cells.dedup_by_key(|&mut (row, _)| row);
     }
     Ok(())
-}
-
-fn write_column(cells: &[Cell], rows: usize, out: &mut Vec<u8>, values: &mut Vec<f64>) {
-    if cells.len() == rows {
-        out.push(ALL_ROWS);
-    } else {
-        // A gap in a list costs a byte or two.
-        let listed = cells.len() * 2;
-        if listed < rows / 8 {
-            out.push(LIST);
-            write_len(out, cells.len());
-            let mut next = 0;
-            for &(row, _) in cells {
-                write_len(out, (row - next) as usize);
-                next = row + 1;
-            }
-        } else {
-            out.push(BITMAP);
-            let from = out.len();
-            out.resize(from + rows.div_ceil(8), 0);
-            for &(row, _) in cells {
-                out[from + row as usize / 8] |= 1 << (row % 8);
-            }
-        }
-    }
-    values.clear();
-    values.extend(cells.iter().map(|&(_, value)| value));
-    column::encode(values, out);
-}
-
-/// Appends a column's values, and calls `present` with the row of each.
-fn read_column(
-    bytes: &[u8],
-    rows: usize,
-    values: &mut Vec<f64>,
-    present: &mut dyn FnMut(u32),
-) -> Result<(), DecodeError> {
-    let mut reader = Reader::new(bytes);
-    let rows = u32::try_from(rows).map_err(|_| Malformed("too many rows"))?;
-    let count = match reader.u8()? {
-        ALL_ROWS => {
-            (0..rows).for_each(present);
-            rows as usize
-        }
-        BITMAP => {
-            let bitmap = reader.take(rows.div_ceil(8) as usize)?;
-            let is_set = |row: &u32| bitmap[*row as usize / 8] & (1 << (row % 8)) != 0;
-            let mut count = 0;
-            (0..rows).filter(is_set).for_each(|row| {
-                count += 1;
-                present(row);
-            });
-            count
-        }
-        LIST => {
-            let count = reader.count()?;
-            let mut next = 0u32;
-            for _ in 0..count {
-                let row = next.checked_add(reader.u32()?).filter(|row| *row < rows);
-                let row = row.ok_or(Malformed("a row past the end"))?;
-                present(row);
-                next = row + 1;
-            }
-            count
-        }
-        _ => return Err(Malformed("an unknown kind of presence")),
-    };
-    column::decode(reader.take(reader.remaining())?, count, values)
 }

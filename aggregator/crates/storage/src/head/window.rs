@@ -84,22 +84,19 @@ impl Window {
         }
     }
 
-    /// The same window as one tile; none if it is one already.
-    pub(crate) fn whole(&self) -> Option<Self> {
-        if self.open.is_empty() && self.late.is_empty() && self.tiles.len() <= 1 {
-            return None;
-        }
-        let rows: Vec<_> = self.late.values().chain(&self.open).cloned().collect();
-        match Tile::merge(self.start, &self.tiles, &rows, None) {
-            Ok(tile) => Some(Self {
-                tiles: tile.map(Arc::new).into_iter().collect(),
-                ..Self::new(self.start)
-            }),
-            Err(reason) => {
-                report(&reason);
-                None
-            }
-        }
+    /// What some windows that begin at `start` hold, as one tile; of one moment of a series the
+    /// sample of the first window counts. None if they hold nothing.
+    ///
+    /// # Errors
+    /// When memory is broken.
+    pub(crate) fn whole(start: Millis, windows: &[Arc<Self>]) -> Result<Option<Tile>, DecodeError> {
+        let tiles: Vec<_> = windows
+            .iter()
+            .flat_map(|w| w.tiles.iter().cloned())
+            .collect();
+        let rows = windows.iter().flat_map(|w| w.late.values().chain(&w.open));
+        let rows: Vec<_> = rows.cloned().collect();
+        Tile::merge(start, &tiles, &rows, None)
     }
 
     /// The value of a series at a moment.
@@ -335,7 +332,12 @@ fn report(reason: &DecodeError) {
 }
 
 /// Removes what lies outside `range` from the samples from `start` on.
-fn cut(range: TimeRange, start: usize, timestamps: &mut Vec<Millis>, values: &mut Vec<f64>) {
+pub(crate) fn cut(
+    range: TimeRange,
+    start: usize,
+    timestamps: &mut Vec<Millis>,
+    values: &mut Vec<f64>,
+) {
     let end = start + timestamps[start..].partition_point(|&ts| ts <= range.end);
     timestamps.truncate(end);
     values.truncate(end);

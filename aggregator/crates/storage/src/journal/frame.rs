@@ -1,5 +1,7 @@
 //! A row of the journal as bytes: version, length, zstd, checksum.
 
+use std::io::Read as _;
+
 use crate::varint::{Malformed, Reader, write_len};
 
 const VERSION: u8 = 1;
@@ -9,6 +11,9 @@ const CHECKSUM: usize = 4;
 /// The most a row may hold uncompressed. Batches are cut far below it, but a single append may be
 /// large.
 const LARGEST: usize = 1 << 30;
+
+/// How many times its size something becomes when decompressed, without surprise.
+const PLAUSIBLE: usize = 256;
 
 /// Frames records for the journal.
 ///
@@ -43,11 +48,23 @@ pub(crate) fn unpack(blob: &[u8]) -> Result<Vec<u8>, Malformed> {
         return Err(Malformed("too large"));
     }
     let compressed = reader.take(reader.remaining())?;
-    let records = zstd::bulk::decompress(compressed, length)
-        .map_err(|_| Malformed("it cannot be decompressed"))?;
+    let records = decompress(compressed, length);
+    let records = records.map_err(|_| Malformed("it cannot be decompressed"))?;
     if records.len() != length {
         return Err(Malformed("another length than announced"));
     }
+    Ok(records)
+}
+
+/// Room is made for `length` bytes at once only where so few can become so many; else it grows with
+/// what comes.
+fn decompress(compressed: &[u8], length: usize) -> std::io::Result<Vec<u8>> {
+    if length / PLAUSIBLE <= compressed.len() + PLAUSIBLE {
+        return zstd::bulk::decompress(compressed, length);
+    }
+    let mut records = Vec::new();
+    let reader = zstd::stream::read::Decoder::new(compressed)?;
+    reader.take(length as u64 + 1).read_to_end(&mut records)?;
     Ok(records)
 }
 
@@ -61,6 +78,12 @@ mod tests {
         #[test]
         fn records_come_back(records in prop::collection::vec(any::<u8>(), 0..300)) {
             prop_assert_eq!(unpack(&pack(&records).unwrap()), Ok(records));
+        }
+
+        #[test]
+        fn what_compresses_well_comes_back(length in 0usize..200_000) {
+            let records = vec![7; length];
+            prop_assert!(unpack(&pack(&records).unwrap()) == Ok(records));
         }
 
         #[test]

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use system_stats_model::sample::Millis;
 use tokio::time::Instant;
 
 use super::Done;
 use crate::object::{Object, ObjectKind};
-use crate::store::{SeriesRow, TargetRow};
+use crate::store::{PackRow, SeriesRow, TargetRow};
 
 /// What a row of a table counts for beside its text.
 const ROW_BYTES: usize = 48;
@@ -26,8 +27,11 @@ pub(crate) struct Pending {
     /// New versions of documents; none for a document that is gone.
     objects: BTreeMap<(ObjectKind, String), Option<Object>>,
     pub(crate) meta: BTreeMap<&'static str, i64>,
-    pub(crate) newest: Option<Millis>,
-    pub(crate) deletes: bool,
+    pub(crate) left_series: Vec<(u64, Millis)>,
+    /// What is deleted from blocks.
+    pub(crate) deletions: Vec<u8>,
+    /// Packs whose row changes.
+    packs: BTreeMap<u64, Bytes>,
     /// Somebody waits for it.
     pub(super) urgent: bool,
     /// When the first thing was added.
@@ -48,8 +52,9 @@ impl Pending {
             forgotten_targets: Vec::new(),
             objects: BTreeMap::new(),
             meta: BTreeMap::new(),
-            newest: None,
-            deletes: false,
+            left_series: Vec::new(),
+            deletions: Vec::new(),
+            packs: BTreeMap::new(),
             urgent: false,
             since: None,
             rest_bytes: 0,
@@ -71,6 +76,21 @@ impl Pending {
         self.forgotten_series
             .extend(series.iter().copied().map(u64::from));
         self.forgotten_targets.extend(target.map(u64::from));
+    }
+
+    pub(crate) fn set_pack(&mut self, row: PackRow) {
+        self.rest_bytes += row.blob.len() + ROW_BYTES;
+        if let Some(before) = self.packs.insert(row.id, row.blob) {
+            self.rest_bytes = self.rest_bytes.saturating_sub(before.len());
+        }
+    }
+
+    pub(crate) fn packs(&self) -> impl Iterator<Item = PackRow> {
+        let packs = self.packs.iter();
+        packs.map(|(&id, blob)| PackRow {
+            id,
+            blob: blob.clone(),
+        })
     }
 
     pub(crate) fn set_meta(&mut self, key: &'static str, value: i64) {
@@ -108,8 +128,6 @@ impl Pending {
             segment: self.segment,
             bytes: self.bytes(),
             written: 0,
-            newest: self.newest,
-            deletes: self.deletes,
         }
     }
 

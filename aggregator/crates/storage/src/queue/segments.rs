@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use system_stats_model::sample::Millis;
 use tokio::time::Instant;
 
 use super::Done;
@@ -16,19 +15,16 @@ use super::Done;
 pub(crate) struct Segment {
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
-    /// The newest sample in it.
-    pub(crate) newest: Option<Millis>,
-    /// Whether it holds a deletion, which concerns the segments before it.
-    pub(crate) deletes: bool,
+    /// The number of its last row.
+    pub(crate) last: u64,
 }
 
 impl Segment {
-    /// Adds a row of so many bytes.
-    pub(crate) fn add(&mut self, bytes: usize, newest: Option<Millis>, deletes: bool) {
+    /// Adds row `seq`, of so many bytes.
+    pub(crate) fn add(&mut self, seq: u64, bytes: usize) {
         self.rows += 1;
         self.bytes += bytes as u64;
-        self.newest = self.newest.max(newest);
-        self.deletes |= deletes;
+        self.last = self.last.max(seq);
     }
 }
 
@@ -42,6 +38,8 @@ pub(crate) struct Segments {
     filled: usize,
     length: Duration,
     most_bytes: usize,
+    /// The last batch of each segment that has been closed since the start of the program.
+    ends: BTreeMap<u64, u64>,
 }
 
 impl Segments {
@@ -59,6 +57,7 @@ impl Segments {
             filled: 0,
             length,
             most_bytes,
+            ends: BTreeMap::new(),
         }
     }
 
@@ -66,33 +65,33 @@ impl Segments {
         &self.durable
     }
 
-    /// The segments that hold no sample from `floor` on and that nothing needs.
-    pub(crate) fn expired(&self, floor: Millis) -> Vec<u64> {
-        let mut expired = Vec::new();
-        let mut is_prefix = true;
-        for (&number, segment) in self.durable.range(..self.current) {
-            let is_old = segment.newest.is_none_or(|newest| newest < floor);
-            // A deletion is needed for as long as there is anything before it.
-            if is_old && (is_prefix || !segment.deletes) {
-                expired.push(number);
-            } else {
-                is_prefix = false;
-            }
-        }
-        expired
+    /// The oldest segments, as far as none of their rows is `needed` or newer, and all of them
+    /// are there: the newest durable commit is `committed`.
+    pub(crate) fn unneeded(&self, needed: u64, committed: u64) -> Vec<u64> {
+        // A deletion is needed for as long as there is anything before it: they go in order.
+        let is_unneeded = |(number, segment): &(&u64, &Segment)| {
+            let is_whole = self.ends.get(number).is_none_or(|end| *end <= committed);
+            is_whole && segment.last < needed
+        };
+        let old = self.durable.range(..self.current);
+        old.take_while(is_unneeded)
+            .map(|(number, _)| *number)
+            .collect()
     }
 
     pub(crate) fn trimmed(&mut self, segment: u64) {
         self.durable.remove(&segment);
+        self.ends.remove(&segment);
     }
 
     pub(super) fn current(&self) -> u64 {
         self.current
     }
 
-    /// Notes that a batch has been closed with so many bytes of records; the next one may belong
-    /// to another segment.
-    pub(super) fn advance(&mut self, bytes: usize) {
+    /// Notes that batch `seq` has been closed with so many bytes of records; the next one may
+    /// belong to another segment.
+    pub(super) fn advance(&mut self, seq: u64, bytes: usize) {
+        self.ends.insert(self.current, seq);
         self.filled += bytes;
         let since = *self.since.get_or_insert_with(Instant::now);
         if self.filled >= self.most_bytes || since.elapsed() >= self.length {
@@ -104,7 +103,7 @@ impl Segments {
 
     pub(super) fn wrote(&mut self, batch: &Done) {
         let segment = self.durable.entry(batch.segment).or_default();
-        segment.add(batch.written, batch.newest, batch.deletes);
+        segment.add(batch.seq, batch.written);
     }
 }
 
@@ -114,30 +113,35 @@ mod tests {
 
     #[test]
     fn what_may_be_trimmed() {
-        let of = |newest: i64, deletes| Segment {
-            newest: (newest >= 0).then_some(newest),
-            deletes,
+        let of = |last: u64| Segment {
+            last,
             ..Segment::default()
         };
-        let cases: [(&[Segment], &[u64]); 5] = [
-            (&[of(5, false), of(9, false), of(20, false)], &[1, 2]),
-            (&[of(20, false), of(9, false)], &[2]),
-            (&[of(20, false), of(9, true), of(9, false)], &[3]),
-            (&[of(5, true), of(9, true), of(-1, false)], &[1, 2, 3]),
-            (&[of(10, false)], &[]),
+        let durable = [(1, of(5)), (2, of(9)), (3, of(20))];
+        let mut segments =
+            Segments::after(durable.into_iter().collect(), Duration::from_secs(1), 100);
+        let cases: [(u64, &[u64]); 5] = [
+            (5, &[]),
+            (6, &[1]),
+            (9, &[1]),
+            (10, &[1, 2]),
+            (u64::MAX, &[1, 2, 3]),
         ];
-        for (segments, expected) in cases {
-            let durable = (1..).zip(segments.iter().copied()).collect();
-            let segments = Segments::after(durable, Duration::from_secs(1), 100);
-            assert_eq!(segments.expired(10), expected);
+        for (needed, expected) in cases {
+            assert_eq!(segments.unneeded(needed, 20), expected, "{needed}");
         }
+        // A segment of which a batch is still on its way.
+        segments.advance(21, 100);
+        segments.durable.insert(4, of(20));
+        assert_eq!(segments.unneeded(u64::MAX, 20), [1, 2, 3]);
+        assert_eq!(segments.unneeded(u64::MAX, 21), [1, 2, 3, 4]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_segment_ends_by_bytes_or_by_time() {
         let mut segments = Segments::after(BTreeMap::new(), Duration::from_mins(1), 100);
         let mut after = |bytes| {
-            segments.advance(bytes);
+            segments.advance(1, bytes);
             segments.current()
         };
         assert_eq!([after(50), after(49), after(1), after(99)], [1, 1, 2, 2]);

@@ -7,11 +7,9 @@ use system_stats_model::append::{
     AppendError, Batch, Outcome, SeriesId, TargetId, Ticket, Urgency,
 };
 use system_stats_model::labels::{Labels, LabelsBuilder};
-use system_stats_model::sample::Millis;
-use tokio::sync::mpsc::error::TrySendError;
 
 use super::{Catalog, Inner, Target};
-use crate::head::{Appended, Policy, finish};
+use crate::head::{Appended, Policy};
 use crate::queue::Pending;
 use crate::store::{SeriesRow, TargetRow};
 use crate::sync::{read, write};
@@ -33,7 +31,8 @@ impl Inner {
         let id = catalog.next_target;
         // Four thousand million targets: none of them can be told from another any more.
         catalog.next_target = id.checked_add(1).ok_or(AppendError::Closed)?;
-        catalog.add_target(Target::new(id, labels.clone(), false));
+        let pack = catalog.packs.join(id, labels);
+        catalog.add_target(Target::new(id, pack, labels.clone(), false));
         Ok(TargetId(u64::from(id)))
     }
 
@@ -64,6 +63,7 @@ impl Inner {
             }
         }
         catalog.index.insert(series, id, labels);
+        catalog.packs.grow(owner.pack);
         head.add(series, Some(labels.clone()));
         Ok(SeriesId(u64::from(series)))
     }
@@ -101,24 +101,11 @@ impl Inner {
         self.newest.fetch_max(newest, Ordering::Relaxed);
         let ticket = self.queue.add(urgency, |pending, segment| {
             names.add_to(pending);
-            pending.newest = pending.newest.max(Some(newest));
             head.chain
                 .write(segment, id, &appended.rows, &mut pending.records);
         });
-        let ended = head.take_ended();
-        drop(head);
-        for start in ended {
-            self.finish(&target, start);
-        }
+        head.note(&appended.rows, ticket.0);
         Ok((ticket, appended.outcome))
-    }
-
-    /// Has a window finished by the task for it, or does it here when that has too much to do.
-    fn finish(&self, target: &Arc<Target>, start: Millis) {
-        let refused = self.finishing.try_send((Arc::clone(target), start));
-        if let Err(TrySendError::Full((target, start))) = refused {
-            finish(&target.head, start);
-        }
     }
 
     fn is_open(&self) -> Result<(), AppendError> {
@@ -157,7 +144,7 @@ impl Names {
         Self {
             target: is_new.then(|| TargetRow {
                 id: u64::from(target.id),
-                pack: u64::from(target.id),
+                pack: u64::from(target.pack),
                 labels: target.labels.clone(),
             }),
             series: series.collect(),

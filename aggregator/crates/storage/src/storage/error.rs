@@ -1,5 +1,7 @@
 //! What can go wrong.
 
+use system_stats_model::append::AppendError;
+
 use crate::store::StoreError;
 
 /// The storage cannot be opened.
@@ -31,6 +33,32 @@ pub enum ReadError {
     /// The database could not be read.
     #[error("the database cannot be read: {0}")]
     Store(#[from] StoreError),
+    /// So much would have to be held at once.
+    #[error(
+        "the selected series hold more than {0} bytes in that range; choose fewer series or a \
+         shorter range"
+    )]
+    TooMuch(usize),
+}
+
+/// Nothing has been deleted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeleteError {
+    /// Nothing is taken now.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// What is to be deleted could not be looked at.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A deletion before this one is not durable yet.
+    #[error("an earlier deletion cannot be stored: {0}")]
+    Commit(#[from] CommitError),
+}
+
+impl From<StoreError> for DeleteError {
+    fn from(error: StoreError) -> Self {
+        Self::Read(ReadError::Store(error))
+    }
 }
 
 /// Retention could not finish; what it has not done is done the next time.
@@ -39,7 +67,10 @@ pub enum ExpireError {
     /// The horizon could not be made durable.
     #[error("the retention horizon cannot be stored: {0}")]
     Commit(#[from] CommitError),
-    /// The journal could not be trimmed.
-    #[error("old segments of the journal cannot be removed: {0}")]
+    /// Old blocks, or old segments of the journal, could not be removed.
+    #[error("what is beyond the retention cannot be removed: {0}")]
     Store(#[from] StoreError),
+    /// What was to be removed could not be looked at.
+    #[error("what is beyond the retention cannot be read: {0}")]
+    Read(#[from] ReadError),
 }

@@ -78,9 +78,9 @@ impl Storage {
             })
             .collect();
         let ticket = self.inner.queue.add(urgency, |pending, _| {
-            objects
-                .into_iter()
-                .for_each(|object| pending.put_object(object));
+            for object in objects {
+                pending.put_object(object);
+            }
         });
         for (key, updated, body) in bodies {
             let pending = Some((ticket.0, body));

@@ -1,23 +1,27 @@
 //! Opening: names from the tables, samples from the journal.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::AtomicI64;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, RwLock};
 
 use system_stats_model::sample::Millis;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::append::{NEXT_SERIES, NEXT_TARGET, join};
+use super::fold::{self, NEXT_LAYOUT};
 use super::objects::Objects;
-use super::{Catalog, Inner, OpenError, Storage, Target};
+use super::packs::Packs;
+use super::{Catalog, Counters, Inner, OpenError, Storage, Target};
+use crate::block::{Totals, decode_totals};
 use crate::committer::Committer;
-use crate::head::{LATEST, finish};
+use crate::head::{LATEST, window_of};
+use crate::index::Index;
 use crate::journal::{Decoder, Replayed, unpack};
 use crate::options::Options;
+use crate::past::{Deletion, Past};
 use crate::queue::{Queue, Segment, Segments};
-use crate::store::{JournalRow, SeriesRow, Store, TargetRow};
+use crate::store::{JournalRow, SeriesRow, Store, TargetRow, Tier, WindowKey};
 
 /// Metadata: what retention has passed.
 pub(super) const HORIZON: &str = "horizon";
@@ -26,8 +30,9 @@ pub(super) const HORIZON: &str = "horizon";
 const NAMES: usize = 1000;
 const ROWS: usize = 16;
 
-/// Windows that may wait to be finished; a fleet's windows all end in the same seconds.
-const FINISHING: usize = 4096;
+/// Headers and packs that are read at once.
+const HEADERS: usize = 4096;
+const PACKS: usize = 16;
 
 /// What the journal did not give back.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,8 +56,10 @@ impl Storage {
                 .find(|(have, _)| have == key)
                 .map(|have| have.1)
         };
-        let mut replay = Replay::new(meta(HORIZON).unwrap_or_default());
+        let past = Past::new(options.layout_bytes);
+        let mut replay = Replay::new(&options, meta(HORIZON).unwrap_or_default(), past);
         load_names(&*store, &mut replay.catalog).await?;
+        load_past(&*store, &mut replay).await?;
         replay
             .catalog
             .skip_ids(meta(NEXT_TARGET), meta(NEXT_SERIES));
@@ -84,9 +91,8 @@ impl Storage {
         );
         let stopped = stop.clone();
         tasks.spawn(async move { stopped.run_until_cancelled(committer.run()).await });
-        let (finishing, ended) = mpsc::channel(FINISHING);
-        let stopped = stop.clone();
-        tasks.spawn(async move { stopped.run_until_cancelled(finish_windows(ended)).await });
+        let next_layout = meta(NEXT_LAYOUT).and_then(|next| u64::try_from(next).ok());
+        let next_layout = next_layout.unwrap_or(1).max(1);
         let unreadable = Unreadable {
             rows: replay.unreadable,
             records: replay.decoder.orphans,
@@ -101,24 +107,28 @@ impl Storage {
             floor: AtomicI64::new(replay.floor),
             newest: AtomicI64::new(replay.newest),
             unreadable,
-            finishing,
+            past: replay.past,
+            folding: tokio::sync::Mutex::default(),
+            turning: tokio::sync::Mutex::default(),
+            last_deletion: AtomicU64::new(0),
+            horizon_seq: AtomicU64::new(0),
+            next_layout: AtomicU64::new(next_layout),
+            counters: Arc::new(Counters::default()),
             tasks,
             _guard: stop.clone().drop_guard(),
             stop,
         };
-        Ok(Self {
+        let storage = Self {
             inner: Arc::new(inner),
-        })
-    }
-}
-
-/// Finishes windows one after the other, off the runtime's threads.
-async fn finish_windows(mut ended: mpsc::Receiver<(Arc<Target>, Millis)>) {
-    while let Some((target, start)) = ended.recv().await {
-        let task = tokio::task::spawn_blocking(move || finish(&target.head, start));
-        if let Err(error) = task.await {
-            tracing::error!(%error, start, "a window could not be finished");
-        }
+        };
+        let folding = fold::run(
+            Arc::downgrade(&storage.inner),
+            storage.inner.options.fold_interval,
+        );
+        let stopped = storage.inner.stop.clone();
+        let tasks = &storage.inner.tasks;
+        tasks.spawn(async move { stopped.run_until_cancelled(folding).await });
+        Ok(storage)
     }
 }
 
@@ -144,11 +154,59 @@ async fn load_names(store: &dyn Store, catalog: &mut Catalog) -> Result<(), Open
     Ok(())
 }
 
+/// Loads which windows there are, what they add up to, and what is deleted from them.
+async fn load_past(store: &dyn Store, replay: &mut Replay) -> Result<(), OpenError> {
+    for tier in Tier::ALL {
+        let mut after = None;
+        loop {
+            let heads = store.windows(tier, after, HEADERS).await?;
+            let Some(last) = heads.last() else { break };
+            after = Some(last.key);
+            for head in heads {
+                replay.past.set(tier, head);
+            }
+        }
+    }
+    let mut after = 0;
+    loop {
+        let packs = store.packs(after, PACKS).await?;
+        let Some(last) = packs.last() else { break };
+        after = last.id;
+        for pack in packs {
+            match decode_totals(&pack.blob) {
+                Ok(totals) => replay.load_totals(totals),
+                Err(reason) => tracing::error!(pack = pack.id, %reason,
+                    "what the blocks of a pack add up to cannot be read; its counts are too low"),
+            }
+        }
+    }
+    for row in store.deletions().await? {
+        match Deletion::read(row.seq, &row.blob) {
+            Ok(all) => all.into_iter().for_each(|one| replay.past.delete(one)),
+            Err(reason) => tracing::error!(seq = row.seq, %reason,
+                "a deletion cannot be read; what it removed from blocks is back"),
+        }
+    }
+    Ok(())
+}
+
 impl Catalog {
+    fn new(options: &Options) -> Self {
+        Self {
+            index: Index::default(),
+            targets: BTreeMap::new(),
+            by_labels: HashMap::new(),
+            packs: Packs::new(options.pack_targets),
+            next_target: 0,
+            next_series: 0,
+        }
+    }
+
     fn load_target(&mut self, row: TargetRow) {
         // Ids that this program never gives are no targets of it.
-        if let Ok(id) = u32::try_from(row.id) {
-            self.add_target(Target::new(id, row.labels, true));
+        if let (Ok(id), Ok(pack)) = (u32::try_from(row.id), u32::try_from(row.pack)) {
+            self.packs.add(id, pack, &row.labels);
+            self.add_target(Target::new(id, pack, row.labels, true));
             self.next_target = self.next_target.max(id.saturating_add(1));
         }
     }
@@ -163,6 +221,7 @@ impl Catalog {
         let labels = join(row.inherits, &row.labels, &target.labels);
         Inner::head_of(target).add(id, None);
         self.index.insert(id, target.id, &labels);
+        self.packs.grow(target.pack);
         self.next_series = self.next_series.max(id.saturating_add(1));
     }
 
@@ -177,6 +236,9 @@ impl Catalog {
 /// The head while the journal is being read.
 struct Replay {
     catalog: Catalog,
+    past: Past,
+    /// What blocks add up to.
+    totals: Totals,
     decoder: Decoder,
     segments: BTreeMap<u64, Segment>,
     floor: Millis,
@@ -185,9 +247,11 @@ struct Replay {
 }
 
 impl Replay {
-    fn new(floor: Millis) -> Self {
+    fn new(options: &Options, floor: Millis, past: Past) -> Self {
         Self {
-            catalog: Catalog::default(),
+            catalog: Catalog::new(options),
+            past,
+            totals: Totals::new(),
             decoder: Decoder::default(),
             segments: BTreeMap::new(),
             floor,
@@ -196,24 +260,44 @@ impl Replay {
         }
     }
 
+    /// Takes what the blocks of a pack add up to.
+    fn load_totals(&mut self, totals: Totals) {
+        for (&id, tally) in &totals {
+            let target = self.catalog.index.target(id);
+            if let Some(target) = target.and_then(|target| self.catalog.targets.get(&target)) {
+                Inner::head_of(target).add_tally(id, tally);
+            }
+            let newest = tally.latest_at().unwrap_or(Millis::MIN);
+            self.newest = self.newest.max(newest);
+        }
+        self.totals.extend(totals);
+    }
+
     fn read(&mut self, row: &JournalRow) {
-        let (mut newest, mut deletes) = (None, false);
+        let mut newest = None;
         let catalog = &self.catalog;
-        let floor = self.floor;
+        let (floor, past, totals) = (self.floor, &self.past, &self.totals);
+        // Whether a commit came after what the blocks of an hour hold.
+        let is_new = |target: &Target, timestamp: Millis| {
+            let (window, pack) = (window_of(timestamp), u64::from(target.pack));
+            let head = past.head(Tier::Raw, WindowKey { window, pack });
+            head.is_none_or(|head| row.seq > head.fold_seq)
+        };
         let mut visit = |replayed| match replayed {
-            Replayed::Row { target, row } => {
-                newest = newest.max(Some(row.timestamp));
-                if (floor..=LATEST).contains(&row.timestamp)
+            Replayed::Row {
+                target,
+                row: samples,
+            } => {
+                newest = newest.max(Some(samples.timestamp));
+                if (floor..=LATEST).contains(&samples.timestamp)
                     && let Some(target) = catalog.targets.get(&target)
+                    && is_new(target, samples.timestamp)
                 {
-                    let mut head = Inner::head_of(target);
-                    head.replay(row);
-                    head.finish_ended();
+                    Inner::head_of(target).replay(samples, row.seq);
                 }
             }
             Replayed::Deletion { matchers, range } => {
-                deletes = true;
-                catalog.remove(&matchers, range);
+                catalog.remove(&matchers, range, totals);
             }
         };
         let records = unpack(&row.blob);
@@ -227,7 +311,7 @@ impl Replay {
         self.segments
             .entry(row.segment)
             .or_default()
-            .add(row.blob.len(), newest, deletes);
+            .add(row.seq, row.blob.len());
         self.newest = self.newest.max(newest.unwrap_or(Millis::MIN));
     }
 }

