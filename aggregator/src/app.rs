@@ -24,9 +24,10 @@ use self::signals::{Asked, Signals};
 pub use self::store::OlderError;
 use crate::clock::Clock;
 use crate::config::ConfigError;
+use crate::config::api_keys::KeyFile;
 use crate::housekeeping::{Housekeeping, HousekeepingError};
 use crate::http;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, InventoryError};
 use crate::scrape::Scraper;
 
 /// Reloads that wait while one runs; one more is refused.
@@ -41,6 +42,10 @@ pub struct Options {
     pub listen: Vec<SocketAddr>,
     /// Whether `POST /-/reload` works.
     pub enable_lifecycle: bool,
+    /// The keys of writing clients; without a file nobody needs one.
+    pub api_key_file: Option<PathBuf>,
+    /// Which sites' pages may use the contracts that are open to them.
+    pub origins: http::Origins,
     /// Where samples are stored.
     pub storage: StorageLocation,
     /// How long samples are kept; zero is for ever.
@@ -83,6 +88,9 @@ pub enum StartError {
     /// The history of the older server cannot be brought over.
     #[error(transparent)]
     Older(#[from] OlderError),
+    /// What clients reported cannot be read.
+    #[error("what clients reported cannot be read back: {0}")]
+    Inventory(#[from] InventoryError),
     /// The recurring jobs cannot be scheduled.
     #[error(transparent)]
     Housekeeping(#[from] HousekeepingError),
@@ -146,6 +154,7 @@ impl App {
         served: &CancellationToken,
     ) -> Result<Option<Self>, StartError> {
         let clock = Clock::system();
+        let keys = Arc::new(KeyFile::open(options.api_key_file.clone())?);
         let storage = Arc::new(store::open(options, &clock).await?);
 
         let (exporter, exporter_stop) = (TaskTracker::new(), CancellationToken::new());
@@ -164,20 +173,24 @@ impl App {
         reloader.reload()?;
 
         let (ask, reloads) = mpsc::channel(WAITING_RELOADS);
-        let inventory = Arc::new(Inventory::new(Arc::clone(&storage), clock.clone()));
+        let inventory = Inventory::open(Arc::clone(&storage), clock.clone()).await?;
+        let inventory = Arc::new(inventory);
         gate.open(http::router(http::State {
             own_metrics: own_metrics::renderer(&reloader, &storage),
             reload: options.enable_lifecycle.then_some(ask),
             scraper: Arc::clone(reloader.scraper()),
             storage: Arc::clone(&storage),
-            inventory,
+            inventory: Arc::clone(&inventory),
+            keys,
+            origins: options.origins.clone(),
             clock: clock.clone(),
             stop: served.clone(),
         }));
 
         let housekeeping = Housekeeping::new().await?;
         if !options.retention.is_zero() {
-            store::expire_regularly(&housekeeping, &storage, &clock, options.retention).await?;
+            let retention = options.retention;
+            store::expire_regularly(&housekeeping, &storage, &inventory, &clock, retention).await?;
         }
         housekeeping.start().await?;
         Ok(Some(Self {

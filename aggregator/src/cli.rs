@@ -9,6 +9,7 @@ use reqwest::Url;
 
 use crate::app::{ConfigSource, Options, StorageLocation};
 use crate::config::parse_duration;
+use crate::http::Origins;
 use crate::telemetry::logging::{LogFormat, LogLevel};
 
 /// The configuration file that is read when it is there and none was named.
@@ -85,6 +86,26 @@ pub struct ServeArgs {
     )]
     enable_lifecycle: bool,
 
+    /// The keys that writing clients must present, in YAML: `keys:`, a list of `name` and `key`,
+    /// and `exempt:`, the contracts that need none [default: nobody needs a key].
+    #[arg(
+        long = "web.api-key-file",
+        value_name = "FILE",
+        env = "SYSTEM_STATS_AGGREGATOR_WEB_API_KEY_FILE"
+    )]
+    api_key_file: Option<PathBuf>,
+
+    /// The origins whose pages may use the hardware and service monitors' contracts: a regular
+    /// expression for the whole origin.
+    #[arg(
+        long = "web.cors.origin",
+        value_name = "REGEX",
+        default_value = ".*",
+        env = "SYSTEM_STATS_AGGREGATOR_WEB_CORS_ORIGIN",
+        value_parser = parse_origins
+    )]
+    origins: Origins,
+
     #[arg(
         long = "storage.url",
         value_name = "URL",
@@ -150,6 +171,8 @@ impl ServeArgs {
             config: self.config_source(),
             listen: self.listen.clone(),
             enable_lifecycle: self.enable_lifecycle,
+            api_key_file: self.api_key_file.clone(),
+            origins: self.origins.clone(),
             storage: self.storage_location(environment),
             retention: self.retention,
             local_exporter: self.local_exporter.0,
@@ -211,6 +234,10 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
     found
         .next()
         .ok_or_else(|| format!("{text:?} has no address"))
+}
+
+fn parse_origins(text: &str) -> Result<Origins, String> {
+    Origins::matching(text).map_err(|error| error.to_string())
 }
 
 fn parse_optional_address(text: &str) -> Result<OptionalAddress, String> {

@@ -4,8 +4,10 @@
 //! refused as not supported, so that nothing in a file is silently ignored. All defaults are filled
 //! in here; whoever reads a [`Config`] sees what is in effect.
 
+pub mod api_keys;
 mod fields;
 mod global;
+pub mod rules;
 mod scrape;
 mod units;
 mod yaml;
@@ -191,6 +193,11 @@ fn lines(problems: &[Problem]) -> String {
 /// # Errors
 /// [`ConfigError`]; its text names file, line, place and remedy.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    parse(&read_text(path)?, &path.display().to_string())
+}
+
+/// The text of a file.
+fn read_text(path: &Path) -> Result<String, ConfigError> {
     let file = path.display().to_string();
     let read = || -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -206,10 +213,10 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(ConfigError::TooLarge { file });
     }
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => parse(text, &file),
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
         Err(error) => {
-            let line = bytes[..error.valid_up_to()]
+            let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
                 .split(|byte| *byte == b'\n')
                 .count();
             let mut problems = Problems::new(&file);

@@ -3,15 +3,18 @@
 //! The only home of axum in the aggregator. A handler takes its request apart, calls one service
 //! and words the answer; an `error::ApiError` becomes a body in one place.
 //!
-//! * `legacy` - the REST contract of the older monitoring stack
+//! * `legacy` - the REST contracts of three older systems
 //! * `lifecycle` - `/-/…` and what a client finds at `/`
 //! * `prometheus` - Prometheus' own HTTP API
 //! * `dashboard` - the pages and what they load
-//! * `limits`, `same_site`, `error`, `negotiate`, `params` - what holds for all of them
+//! * `cors`, `keys`, `same_site` - whose pages and which clients may do what
+//! * `limits`, `error`, `negotiate`, `params` - what holds for all of them
 
+mod cors;
 mod dashboard;
 mod error;
 mod gate;
+mod keys;
 mod legacy;
 mod lifecycle;
 pub mod limits;
@@ -26,33 +29,26 @@ mod stream;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 use axum::{Extension, Router};
 
+pub use cors::Origins;
 use error::ApiError;
 pub use gate::Gate;
+use legacy::{devices, metrics, services, stack};
 use limits::{Limits, MAX_BODY, guard};
 pub use serve::serve;
 pub use state::{OwnMetrics, ReloadRequest, State};
 
 /// All routes, with their limits.
 pub fn router(state: State) -> Router {
-    let deleting = Router::new()
-        .route("/hosts/{hostname}/clean", post(legacy::clean))
-        .route("/hosts/{hostname}", delete(legacy::remove))
-        .layer(from_fn(same_site::only));
+    let state = Arc::new(state);
     Router::new()
-        .route("/", get(lifecycle::root))
-        .route("/health", get(lifecycle::health))
+        .merge(contracts(&state))
         .route("/-/healthy", get(lifecycle::healthy))
         .route("/-/ready", get(lifecycle::ready))
         .route("/-/reload", post(lifecycle::reload).put(lifecycle::reload))
-        .route("/metrics", get(legacy::metrics).post(legacy::push))
-        .route("/data", get(legacy::data))
-        .route("/details", get(legacy::details))
-        .route("/hosts", get(legacy::hosts))
-        .merge(deleting)
         .route("/api/v1/targets", get(prometheus::targets))
         .route("/dashboard", get(dashboard::overview))
         .route("/dashboard/hosts/{host}", get(dashboard::host))
@@ -65,7 +61,46 @@ pub fn router(state: State) -> Router {
         .layer(Extension(dashboard::live::Streams::default()))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(Limits::new(), guard))
-        .with_state(Arc::new(state))
+        .with_state(state)
+}
+
+/// The contracts of the older systems. A path that ends with a slash is the same without it, but
+/// for `/metrics` and `/alerts`: what is read there is two contracts.
+fn contracts(state: &Arc<State>) -> Router<Arc<State>> {
+    let deleting = Router::new()
+        .route("/hosts/{hostname}/clean", post(stack::clean))
+        .route("/hosts/{hostname}/clean/", post(stack::clean))
+        .route("/hosts/{hostname}", delete(stack::remove))
+        .route("/hosts/{hostname}/", delete(stack::remove))
+        .route_layer(from_fn_with_state(Arc::clone(state), keys::deleting));
+    let closed = Router::new()
+        .route("/data", get(stack::data))
+        .route("/data/", get(stack::data))
+        .route("/details", get(stack::details))
+        .route("/details/", get(stack::details))
+        .route("/hosts", get(stack::hosts))
+        .route("/hosts/", get(stack::hosts));
+    let metrics = get(services::metrics).post(metrics::push_of_service);
+    let services = get(services::services).post(services::report_status);
+    let pipelines = get(services::pipelines).post(services::report_pipeline);
+    let open = Router::new()
+        .route("/", get(lifecycle::root))
+        .route("/health", get(lifecycle::health))
+        .route("/health/", get(lifecycle::health))
+        .route("/metrics", get(metrics::read).post(metrics::push))
+        .route("/metrics/", metrics)
+        .route("/metrics/{agent_id}", get(devices::sample))
+        .route("/metrics/{agent_id}/", get(devices::sample))
+        .route("/history/{agent_id}", get(devices::history))
+        .route("/history/{agent_id}/", get(devices::history))
+        .route("/services", services.clone())
+        .route("/services/", services)
+        .route("/pipelines", pipelines.clone())
+        .route("/pipelines/", pipelines)
+        .route("/alerts", get(devices::alerts).post(services::alert))
+        .route("/alerts/", get(services::alerts).post(services::alert))
+        .route_layer(from_fn_with_state(state.origins.clone(), cors::open));
+    closed.merge(open).merge(deleting)
 }
 
 #[cfg(test)]

@@ -9,20 +9,32 @@
 //! * [`ingest`] - a pushed reading, stored and committed
 //! * [`import`] - the history of the older server's database
 //! * [`trends`] - the last day and hour of every host in a few numbers
+//! * [`devices`] - the newest sample of devices that push, and the alerts they have raised; `judge`
+//!   finds them
+//! * [`services`], [`pipelines`], [`alerts`] - what clients report beside readings
 //! * [`facts`] - what a kept `/system` object says that no series does
 
+pub mod alerts;
+pub mod devices;
 pub mod facts;
+mod history;
 pub mod hosts;
 pub mod import;
 pub mod ingest;
+mod judge;
+mod log;
+pub mod pipelines;
 pub mod readings;
+pub mod service_metrics;
+pub mod services;
 pub mod trends;
+pub mod vocabulary;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use system_stats_model::append::AppendError;
+use system_stats_model::append::{AppendError, Ticket};
 use system_stats_model::labels::{INSTANCE, Labels};
 use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::{Millis, TimeRange};
@@ -31,14 +43,24 @@ use system_stats_storage::{DeleteError, ObjectKind, Storage};
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
+use alerts::{Alerts, locked};
+use devices::Devices;
 use facts::{Fact, Facts};
 use hosts::{Fleet, Host};
 use ingest::Doors;
+use judge::Judge;
+use pipelines::Pipelines;
 use readings::{Readings, Subject};
+use services::Services;
 use trends::Trends;
 
 /// The `job` of hosts that push readings themselves.
 pub const PUSH_JOB: &str = "monitoring-stack";
+
+/// The `job` of devices that push whole samples.
+pub const DEVICE_JOB: &str = "hardware-monitor";
+/// The `job` of services that push single metrics.
+pub const SERVICE_JOB: &str = "service-monitor";
 
 /// A stretch without a moment in it.
 const NOTHING: TimeRange = TimeRange {
@@ -71,6 +93,15 @@ pub enum InventoryError {
     /// A host has as many series as it may have.
     #[error("{0}")]
     TooManySeries(String),
+    /// As many services are known as may be.
+    #[error("{0} services are known, the most there may be")]
+    TooManyServices(usize),
+    /// As many devices are known as may be.
+    #[error("{0} devices are known, the most there may be")]
+    TooManyDevices(usize),
+    /// The rules by which devices are judged cannot be used.
+    #[error("the rules for pushed samples cannot be used: {0}")]
+    Rules(String),
     /// Stored data does not decode.
     #[error("stored data cannot be read: {0}")]
     Unreadable(String),
@@ -114,6 +145,11 @@ pub struct Inventory {
     storage: Arc<Storage>,
     clock: Clock,
     doors: Doors,
+    judge: Judge,
+    devices: Mutex<Devices>,
+    alerts: Alerts,
+    services: Mutex<Services>,
+    pipelines: Mutex<Pipelines>,
     facts: Facts,
     trends: Trends,
     decoders: Arc<Semaphore>,
@@ -121,10 +157,17 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// The inventory of a store.
-    #[must_use]
-    pub fn new(storage: Arc<Storage>, clock: Clock) -> Self {
-        Self {
+    /// The inventory of a store: what clients reported beside readings is read into memory.
+    ///
+    /// # Errors
+    /// [`InventoryError`] when the store cannot be read.
+    pub async fn open(storage: Arc<Storage>, clock: Clock) -> Result<Self, InventoryError> {
+        Ok(Self {
+            judge: Judge::builtin()?,
+            devices: Devices::load(&storage).await?,
+            alerts: Alerts::load(&storage).await?,
+            services: Services::load(&storage).await?,
+            pipelines: Pipelines::load(&storage).await?,
             storage,
             clock,
             doors: Doors::new(),
@@ -132,7 +175,22 @@ impl Inventory {
             trends: Trends::default(),
             decoders: Arc::new(Semaphore::new(DECODERS)),
             readers: Arc::new(Semaphore::new(READERS)),
-        }
+        })
+    }
+
+    /// Waits until what the store was given is durable.
+    async fn durable(&self, ticket: Ticket) -> Result<(), InventoryError> {
+        let committed = self.storage.committed(ticket).await;
+        committed.map_err(|error| InventoryError::Unavailable(error.to_string()))
+    }
+
+    /// Forgets devices, alerts, services and reports of pipelines from before `horizon`, if there is one.
+    pub fn expire(&self, horizon: Option<Millis>) {
+        let Some(horizon) = horizon else { return };
+        self.expire_devices(horizon);
+        self.alerts.expire(&self.storage, horizon);
+        locked(&self.services).expire(&self.storage, horizon);
+        locked(&self.pipelines).trim(&self.storage, Some(horizon));
     }
 
     /// All hosts as they are now.
@@ -253,7 +311,7 @@ impl Inventory {
         let of_host = [Matcher::equal(INSTANCE, host.instance.as_str())];
         let (mut ticket, deleted) = self.storage.delete(&of_host, TimeRange::ALL).await?;
         let readings = |(labels, samples): &(Labels, u64)| match labels.metric_name() {
-            hosts::CPU => *samples,
+            vocabulary::CPU => *samples,
             _ => 0,
         };
         let mut removed = Removed {
@@ -265,11 +323,12 @@ impl Inventory {
                 .storage
                 .delete_object(ObjectKind::System, &host.instance)?;
             ticket = object.0;
-            removed.objects = u64::from(object.1);
+            let device = self.remove_device(&host.instance)?;
+            ticket = device.map_or(ticket, |device| device.max(ticket));
+            removed.objects = u64::from(object.1 || device.is_some());
             self.facts.forget(&host.instance);
         }
-        let committed = self.storage.committed(ticket).await;
-        committed.map_err(|error| InventoryError::Unavailable(error.to_string()))?;
+        self.durable(ticket).await?;
         Ok(removed)
     }
 }

@@ -15,6 +15,7 @@ pub use self::older::OlderError;
 use super::{Options, StartError, StorageLocation};
 use crate::clock::Clock;
 use crate::housekeeping::{Housekeeping, HousekeepingError};
+use crate::inventory::Inventory;
 
 /// How often samples beyond the retention are looked for.
 const RETENTION_PERIOD: Duration = Duration::from_mins(10);
@@ -46,17 +47,22 @@ pub(super) async fn open(options: &Options, clock: &Clock) -> Result<Storage, St
 fn sqlite_url(path: &Path) -> String {
     format!("sqlite://{}", path.display())
 }
-/// Schedules the removal of samples older than `retention`.
+/// Schedules the removal of samples, and of what clients reported beside them, older than
+/// `retention`.
 pub(super) async fn expire_regularly(
     housekeeping: &Housekeeping,
     storage: &Arc<Storage>,
+    inventory: &Arc<Inventory>,
     clock: &Clock,
     retention: Duration,
 ) -> Result<(), HousekeepingError> {
-    let (storage, clock) = (Arc::clone(storage), clock.clone());
+    let (storage, inventory) = (Arc::clone(storage), Arc::clone(inventory));
+    let clock = clock.clone();
     let expire = move || {
-        let (storage, clock) = (Arc::clone(&storage), clock.clone());
+        let (storage, inventory) = (Arc::clone(&storage), Arc::clone(&inventory));
+        let clock = clock.clone();
         async move {
+            inventory.expire(horizon(Some(Millis::MAX), clock.now(), retention));
             let Some(horizon) = horizon(storage.newest(), clock.now(), retention) else {
                 return;
             };

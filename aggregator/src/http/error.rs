@@ -4,7 +4,7 @@
 //! place that knows which dialect the requested path speaks. Internal detail goes to the log.
 
 use axum::Json;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
@@ -40,6 +40,9 @@ pub(crate) enum ApiError {
     /// A web page of another site made a browser send this.
     #[error("cross-site requests may not change anything here")]
     CrossSite,
+    /// A write without a key that may make it.
+    #[error("a valid key is needed: send `Authorization: Bearer KEY`")]
+    Unauthorized,
     /// A function that is switched off.
     #[error("{0}")]
     Disabled(&'static str),
@@ -71,6 +74,7 @@ impl ApiError {
             Self::Missing(_) | Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::CrossSite | Self::Disabled(_) => StatusCode::FORBIDDEN,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Timeout { .. } | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -108,10 +112,11 @@ impl From<InventoryError> for ApiError {
                 Self::Unavailable("the store is unavailable, try again later".to_owned())
             }
             InventoryError::TooOld => Self::BadRequest(error.to_string()),
-            InventoryError::SecondFull { .. } | InventoryError::TooManySeries(_) => {
-                Self::TooMany(error.to_string())
-            }
-            InventoryError::Unreadable(reason) => {
+            InventoryError::SecondFull { .. }
+            | InventoryError::TooManySeries(_)
+            | InventoryError::TooManyServices(_)
+            | InventoryError::TooManyDevices(_) => Self::TooMany(error.to_string()),
+            InventoryError::Unreadable(reason) | InventoryError::Rules(reason) => {
                 tracing::error!(%reason, "stored data cannot be read");
                 Self::Internal
             }
@@ -176,6 +181,11 @@ pub(crate) fn render(mut response: Response, dialect: Dialect) -> Response {
     }
     if error.is_worth_another_try() {
         parts.headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    }
+    if error == ApiError::Unauthorized {
+        parts
+            .headers
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     // What axum had counted for the empty body no longer holds.
     parts.headers.remove(axum::http::header::CONTENT_LENGTH);

@@ -1,222 +1,33 @@
-//! The REST contract of the older monitoring stack: pushes, `/data`, `/details`, `/hosts`.
+//! The REST contracts of three older systems: the monitoring stack, the hardware monitor and the
+//! service monitor. Each has a translator from its bodies to what the inventory takes.
+//!
+//! * `stack`, `reading` - the monitoring stack: what it reads and deletes, what it pushes
+//! * `devices`, `sample`, `newest` - the hardware monitor: what it reads, what it pushes, and other
+//!   hosts in its words
+//! * `services`, `service` - the service monitor: its paths, and what it pushes
+//! * `metrics` - `/metrics`, where all of them meet
+//! * `fields` - the fields of a body
 
-mod body;
+pub(super) mod devices;
+mod fields;
+pub(super) mod metrics;
 mod newest;
+mod reading;
+mod sample;
+mod service;
+pub(super) mod services;
+pub(super) mod stack;
 
-use axum::Json;
-use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_TYPE, VARY};
-use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use serde::Serialize;
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::params::{self, Params, Segment};
-use super::state::Shared;
-use super::{negotiate, stream};
-use crate::inventory::InventoryError;
-use crate::inventory::hosts::Host;
-use crate::inventory::ingest::MEBIBYTE;
-use crate::inventory::readings::{Reading, Readings};
+use super::params;
 
-const HOUR: i64 = 60 * 60 * 1000;
+/// A request body as axum hands it over.
+pub(super) type Body = Result<Bytes, BytesRejection>;
 
-/// `POST /metrics`: answered when the reading is committed.
-pub(super) async fn push(
-    State(state): Shared,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Value>, ApiError> {
-    let push = body::parse(&params::body(body)?)?;
-    state.inventory.ingest(push).await?;
-    Ok(Json(json!({ "status": "ok" })))
-}
-
-/// `GET /metrics`: the aggregator's own metrics for who names their format, the newest sample of
-/// every host for everyone else.
-pub(super) async fn metrics(
-    State(state): Shared,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let vary = [(VARY, "accept")];
-    let Some(exposition) = negotiate::exposition(&headers) else {
-        let newest = newest::Newest::new(state.inventory.clone());
-        return Ok((vary, stream::json(newest)).into_response());
-    };
-    let text = (state.own_metrics)(exposition).map_err(|_| ApiError::Internal)?;
-    let kind = [(CONTENT_TYPE, exposition.content_type())];
-    Ok((vary, kind, text).into_response())
-}
-
-/// `GET /data?hostname=&timeframe=`
-pub(super) async fn data(State(state): Shared, params: Params) -> Result<Response, ApiError> {
-    let now = state.clock.now();
-    let since = match params.get("timeframe") {
-        None => None,
-        Some("1h") => Some(now - HOUR),
-        Some("24h") => Some(now - 24 * HOUR),
-        Some("7d") => Some(now - 7 * 24 * HOUR),
-        Some(_) => return Err(ApiError::BadRequest("Unsupported timeframe".to_owned())),
-    };
-    let fleet = state.inventory.fleet();
-    let hosts = match params.get("hostname") {
-        None => fleet.hosts(),
-        Some(name) => fleet
-            .resolve(name)
-            .map(std::slice::from_ref)
-            .unwrap_or_default(),
-    };
-    let readings = state.inventory.readings(hosts, since).await?;
-    Ok(stream::json(Rows {
-        readings,
-        count: 0,
-        at: Place::Start,
-    }))
-}
-
-/// The body of `/data`. The count comes last: it counts the rows that were in fact written.
-struct Rows {
-    readings: Readings,
-    count: u64,
-    at: Place,
-}
-
-enum Place {
-    Start,
-    Rows,
-    End,
-}
-
-#[derive(Serialize)]
-struct Row<'a> {
-    timestamp: i64,
-    hostname: &'a str,
-    cpu: f64,
-    ram: f64,
-    disk: f64,
-    disk_read: f64,
-    disk_write: f64,
-}
-
-impl<'a> From<&'a Reading> for Row<'a> {
-    fn from(reading: &'a Reading) -> Self {
-        // JSON has no infinity.
-        let finite = |value: f64| if value.is_finite() { value } else { 0.0 };
-        Self {
-            timestamp: reading.timestamp.div_euclid(1000),
-            hostname: &reading.host,
-            cpu: finite(reading.cpu),
-            ram: finite(reading.memory),
-            disk: finite(reading.disk),
-            disk_read: finite(reading.disk_read) / MEBIBYTE,
-            disk_write: finite(reading.disk_written) / MEBIBYTE,
-        }
-    }
-}
-
-impl stream::Pieces for Rows {
-    async fn next(&mut self) -> Result<Option<Bytes>, InventoryError> {
-        match self.at {
-            Place::Start => {
-                self.at = Place::Rows;
-                Ok(Some(Bytes::from_static(br#"{"data":["#)))
-            }
-            Place::Rows => {
-                if let Some(readings) = self.readings.next().await {
-                    return self.rows(&readings?).map(Some);
-                }
-                self.at = Place::End;
-                Ok(Some(Bytes::from(format!(r#"],"count":{}}}"#, self.count))))
-            }
-            Place::End => Ok(None),
-        }
-    }
-}
-
-impl Rows {
-    fn rows(&mut self, readings: &[Reading]) -> Result<Bytes, InventoryError> {
-        let mut out = Vec::with_capacity(readings.len() * 128);
-        for reading in readings {
-            if self.count > 0 {
-                out.push(b',');
-            }
-            self.count += 1;
-            let written = serde_json::to_writer(&mut out, &Row::from(reading));
-            written.map_err(|error| InventoryError::Unreadable(error.to_string()))?;
-        }
-        Ok(Bytes::from(out))
-    }
-}
-
-/// `GET /details?hostname=`
-pub(super) async fn details(State(state): Shared, params: Params) -> Result<Response, ApiError> {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        hostname: &'a str,
-        details: &'a RawValue,
-        updated_at: i64,
-    }
-    let name = params.get("hostname");
-    let name = name.ok_or_else(|| ApiError::BadRequest("Missing hostname".to_owned()))?;
-    let unknown = || ApiError::Missing("Host not found".to_owned());
-    let fleet = state.inventory.fleet();
-    let host = fleet.resolve(name).ok_or_else(unknown)?;
-    let kept = state
-        .inventory
-        .kept(&host.instance)
-        .await?
-        .ok_or_else(unknown)?;
-    let details = serde_json::from_str(&kept.json);
-    let details = details.map_err(|error| InventoryError::Unreadable(error.to_string()))?;
-    Ok(Json(Answer {
-        hostname: &host.name,
-        details,
-        updated_at: kept.updated.div_euclid(1000),
-    })
-    .into_response())
-}
-
-/// `GET /hosts`: every host that has readings or details.
-pub(super) async fn hosts(State(state): Shared) -> Json<Value> {
-    let seconds = |at: Option<i64>| at.map(|at| at.div_euclid(1000));
-    let row = |host: &Host| {
-        json!({
-            "hostname": host.name,
-            "metric_count": host.readings,
-            "last_seen": seconds(host.last_seen),
-            "details_updated_at": seconds(host.details_updated),
-        })
-    };
-    let fleet = state.inventory.fleet();
-    let hosts = fleet.hosts().iter();
-    let known = hosts.filter(|host| host.readings > 0 || host.details_updated.is_some());
-    Json(json!({ "hosts": known.map(row).collect::<Vec<_>>() }))
-}
-
-/// `POST /hosts/{hostname}/clean`
-pub(super) async fn clean(State(state): Shared, host: Segment) -> Result<Json<Value>, ApiError> {
-    let name = params::segment(host)?;
-    let deleted = match state.inventory.fleet().resolve(&name) {
-        Some(host) => state.inventory.remove(host, false).await?.readings,
-        None => 0,
-    };
-    Ok(Json(json!({ "status": "ok", "metrics_deleted": deleted })))
-}
-
-/// `DELETE /hosts/{hostname}`
-pub(super) async fn remove(State(state): Shared, host: Segment) -> Result<Json<Value>, ApiError> {
-    let name = params::segment(host)?;
-    let (metrics, details) = match state.inventory.fleet().resolve(&name) {
-        Some(host) => {
-            let removed = state.inventory.remove(host, true).await?;
-            (removed.readings, removed.objects)
-        }
-        None => (0, 0),
-    };
-    Ok(Json(
-        json!({ "status": "ok", "metrics": metrics, "details": details }),
-    ))
+/// A body within its limit.
+fn bytes(body: Body) -> Result<Bytes, ApiError> {
+    params::body(body)
 }

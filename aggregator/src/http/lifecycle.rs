@@ -26,7 +26,8 @@ pub(super) async fn health(State(state): Shared) -> Json<Value> {
     let now = state.clock.now();
     Json(json!({
         "status": "ok",
-        "devices_reporting": state.inventory.fleet().hosts().len(),
+        "devices_reporting": state.inventory.reporting(),
+        "total_alerts": state.inventory.transition_count(),
         "server_time": now as f64 / 1000.0,
     }))
 }

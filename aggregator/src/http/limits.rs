@@ -18,8 +18,12 @@ use super::error::{ApiError, Dialect, render};
 pub const MAX_BODY: usize = 2 << 20;
 /// How deep arrays and objects in a request body may nest.
 pub(crate) const MAX_DEPTH: usize = 64;
-/// The longest host name that may be pushed, in characters.
-pub(crate) const MAX_HOST_NAME: usize = 1024;
+/// The longest name of a host, a service or the like that may be pushed, in characters.
+pub(crate) const MAX_NAME: usize = 1024;
+/// The longest other text that may be pushed, in bytes.
+pub(crate) const MAX_TEXT: usize = 16 << 10;
+/// The longest description of a pipeline's run, in bytes.
+pub(crate) const MAX_METADATA: usize = 64 << 10;
 /// Requests being answered at once; one more is told to come back.
 const MAX_REQUESTS: usize = 512;
 /// The longest time until a response begins. Streamed bodies may take longer.

@@ -1,25 +1,13 @@
-//! Refuses to let other sites' pages delete things through a visitor's browser.
+//! Tells requests by which other sites' pages would delete things through a visitor's browser.
 //!
 //! Browsers say where a request comes from (`Sec-Fetch-Site`, and `Origin` on everything that is
 //! not a plain read); programs say neither and are let through.
 
-use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
-use super::error::ApiError;
-
-/// The layer for routes that delete.
-pub(crate) async fn only(request: Request, next: Next) -> Response {
-    if is_cross_site(request.headers()) {
-        return ApiError::CrossSite.into_response();
-    }
-    next.run(request).await
-}
-
-fn is_cross_site(headers: &HeaderMap) -> bool {
+/// Whether a page of another site made a browser send it.
+pub(crate) fn is_cross_site(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or(""));
     if let Some(site) = headers.get("sec-fetch-site") {
         return site != "same-origin" && site != "none";

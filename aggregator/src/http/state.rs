@@ -7,7 +7,9 @@ use system_stats_storage::Storage;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::cors::Origins;
 use crate::clock::Clock;
+use crate::config::api_keys::KeyFile;
 use crate::inventory::Inventory;
 use crate::scrape::Scraper;
 use crate::telemetry::metrics::Exposition;
@@ -26,6 +28,10 @@ pub struct State {
     pub inventory: Arc<Inventory>,
     /// The loops of the targets.
     pub scraper: Arc<Scraper>,
+    /// The keys of writing clients.
+    pub keys: Arc<KeyFile>,
+    /// Which sites' pages may use the contracts that are open to them.
+    pub origins: Origins,
     /// The time.
     pub clock: Clock,
     /// The aggregator's own metrics.

@@ -6,6 +6,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
+use serde_json::Value;
 
 use crate::inventory::InventoryError;
 
@@ -28,4 +29,54 @@ pub(crate) fn json(pieces: impl Pieces) -> Response {
     });
     let json = HeaderValue::from_static("application/json");
     ([(CONTENT_TYPE, json)], Body::from_stream(body)).into_response()
+}
+
+/// Rows of an array written at a time.
+const ROWS: usize = 500;
+
+/// A JSON array of these rows, some at a time.
+pub(crate) fn rows<T: Send + 'static>(
+    items: impl Iterator<Item = T> + Send + 'static,
+    row: fn(&T) -> Value,
+) -> Response {
+    json(Array {
+        items,
+        row,
+        at: At::Start,
+    })
+}
+
+struct Array<I, T> {
+    items: I,
+    row: fn(&T) -> Value,
+    at: At,
+}
+
+#[derive(PartialEq)]
+enum At {
+    Start,
+    Rows,
+    End,
+}
+
+impl<T: Send + 'static, I: Iterator<Item = T> + Send + 'static> Pieces for Array<I, T> {
+    async fn next(&mut self) -> Result<Option<Bytes>, InventoryError> {
+        if self.at == At::End {
+            return Ok(None);
+        }
+        let mut out = Vec::new();
+        for _ in 0..ROWS {
+            let Some(item) = self.items.next() else {
+                let end: &[u8] = if self.at == At::Start { b"[]" } else { b"]" };
+                out.extend_from_slice(end);
+                self.at = At::End;
+                break;
+            };
+            out.push(if self.at == At::Start { b'[' } else { b',' });
+            self.at = At::Rows;
+            let written = serde_json::to_writer(&mut out, &(self.row)(&item));
+            written.map_err(|error| InventoryError::Unreadable(error.to_string()))?;
+        }
+        Ok(Some(Bytes::from(out)))
+    }
 }

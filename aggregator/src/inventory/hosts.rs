@@ -9,31 +9,20 @@ use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::{Millis, Sample, is_stale};
 use system_stats_storage::{ObjectKind, SeriesStats, Storage};
 
-use super::PUSH_JOB;
+use super::vocabulary::{CPU, DISK, MEMORY, MOUNTPOINT, TEMPERATURE};
+use super::{DEVICE_JOB, PUSH_JOB, SERVICE_JOB};
 
 /// A pushing host that said nothing for this long counts as silent: ten of the usual intervals.
 const SILENCE: Millis = 5 * 60 * 1000;
 
-/// The series of the readings: one sample of it is one reading.
-pub const CPU: &str = "system_cpu_usage_percent";
-/// The memory in use.
-pub const MEMORY: &str = "system_memory_usage_percent";
-/// The space in use, one series per `mountpoint`.
-pub const DISK: &str = "system_disk_usage_percent";
-/// Bytes read from all disks per second.
-pub const DISK_READ: &str = "system_disk_read_bytes_per_second";
-/// Bytes written to all disks per second.
-pub const DISK_WRITTEN: &str = "system_disk_written_bytes_per_second";
 /// Bytes received per second, one series per `device`.
 const RECEIVED: &str = "system_network_receive_bytes_per_second";
 /// Bytes sent per second, one series per `device`.
 const TRANSMITTED: &str = "system_network_transmit_bytes_per_second";
-/// Degrees, one series per sensor.
-const TEMPERATURE: &str = "system_temperature_celsius";
 /// Degrees that a sensor should stay below.
 const TEMPERATURE_LIMIT: &str = "system_temperature_high_celsius";
-/// The label that tells filesystems apart.
-pub const MOUNTPOINT: &str = "mountpoint";
+/// The jobs of hosts that push.
+pub const PUSH_JOBS: [&str; 3] = [PUSH_JOB, DEVICE_JOB, SERVICE_JOB];
 
 /// The metrics a [`Host`] is made from.
 const METRICS: [&str; 14] = [
@@ -116,7 +105,7 @@ impl Host {
     /// Whether it pushes its readings itself (it may be scraped as well).
     #[must_use]
     pub fn is_pushed(&self) -> bool {
-        self.jobs.contains(PUSH_JOB)
+        PUSH_JOBS.iter().any(|job| self.jobs.contains(*job))
     }
 
     /// The fullest filesystem.
@@ -157,6 +146,10 @@ impl Fleet {
         }
         for (instance, updated) in storage.objects(ObjectKind::System) {
             found.entry(instance).or_default().details_updated = Some(updated);
+        }
+        for (instance, _) in storage.objects(ObjectKind::Device) {
+            let jobs = &mut found.entry(instance).or_default().jobs;
+            jobs.insert(DEVICE_JOB.to_owned());
         }
         let mut hosts: Vec<Host> = found
             .into_iter()
@@ -244,7 +237,9 @@ impl Found {
                 self.up.push(sample);
                 self.labels.push(labels.clone());
             }
-            CPU if labels.get(JOB) == Some(PUSH_JOB) => self.labels.push(labels.clone()),
+            CPU if labels.get(JOB).is_some_and(|job| PUSH_JOBS.contains(&job)) => {
+                self.labels.push(labels.clone());
+            }
             "system_info" => {
                 self.take_hostname(labels.get("hostname"), stats);
                 self.info.offer(stats.last, || labels.clone());
@@ -350,7 +345,7 @@ impl Found {
 
     /// A host of several jobs is as well as the best of them says.
     fn status(&self, now: Millis) -> Status {
-        let pushed = self.jobs.contains(PUSH_JOB);
+        let pushed = PUSH_JOBS.iter().any(|job| self.jobs.contains(*job));
         let silent_since = now.saturating_sub(SILENCE);
         let has_pushed = pushed && self.last.is_some_and(|last| last >= silent_since);
         // `up` is exactly 0 or 1.

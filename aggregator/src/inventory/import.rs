@@ -9,8 +9,9 @@ use system_stats_sql::SqlError;
 use system_stats_sql::legacy::{Details, LegacyDatabase, Reading};
 use system_stats_storage::{CommitError, Object, ObjectKind};
 
-use super::ingest::{MEBIBYTE, Push, SECOND};
-use super::{Inventory, InventoryError};
+use super::ingest::{Arrival, Kept, MEBIBYTE, Measured, Moment, SECOND};
+use super::vocabulary::{CPU, DISK, DISK_READ, DISK_WRITTEN, MEMORY, MOUNTPOINT};
+use super::{Inventory, InventoryError, PUSH_JOB};
 
 /// Rows read, taken and committed at a time.
 const PAGE: u32 = 5_000;
@@ -57,8 +58,8 @@ impl Inventory {
             imported.unusable += page.unusable;
             let mut last = None;
             for reading in page.rows {
-                match self.take(push(reading), Urgency::Relaxed).await {
-                    Ok(ticket) => last = Some(ticket),
+                match self.take(arrival(reading), Urgency::Relaxed).await {
+                    Ok((ticket, _)) => last = Some(ticket),
                     // A row that no push could have brought costs nothing but itself.
                     Err(InventoryError::TooOld | InventoryError::SecondFull { .. }) => {
                         imported.unusable += 1;
@@ -95,17 +96,28 @@ impl Inventory {
     }
 }
 
-fn push(reading: Reading) -> Push {
-    Push {
+fn arrival(reading: Reading) -> Arrival {
+    let disk = vec![(MOUNTPOINT, "/".to_owned())];
+    let speed = |speed: Option<f64>| speed.unwrap_or_default() * MEBIBYTE;
+    Arrival {
+        job: PUSH_JOB,
         host: reading.hostname,
-        second: reading.timestamp.div_euclid(SECOND),
-        cpu: reading.cpu,
-        memory: reading.ram,
-        disk: reading.disk,
-        disk_read: reading.disk_read.unwrap_or_default() * MEBIBYTE,
-        disk_written: reading.disk_write.unwrap_or_default() * MEBIBYTE,
-        details: None,
-        unknown: BTreeMap::new(),
+        moment: Moment::Second(reading.timestamp.div_euclid(SECOND)),
+        samples: vec![
+            Measured::plain(CPU, reading.cpu),
+            Measured::plain(MEMORY, reading.ram),
+            Measured {
+                metric: DISK,
+                labels: disk,
+                value: reading.disk,
+            },
+            Measured::plain(DISK_READ, speed(reading.disk_read)),
+            Measured::plain(DISK_WRITTEN, speed(reading.disk_write)),
+        ],
+        kept: Kept::Details {
+            details: None,
+            unknown: BTreeMap::new(),
+        },
     }
 }
 

@@ -16,38 +16,123 @@ use system_stats_model::source::{Selector, SeriesSource};
 use system_stats_storage::{Object, ObjectKind};
 use tokio::sync::Mutex;
 
+use super::alerts::locked;
+use super::devices::Judged;
 use super::facts::Fact;
-use super::hosts::{CPU, DISK, DISK_READ, DISK_WRITTEN, MEMORY, MOUNTPOINT};
-use super::{Inventory, InventoryError, PUSH_JOB};
+use super::services::{Service, ServiceStatus};
+use super::{Inventory, InventoryError};
 
 /// Pushes of as many hosts run side by side as there are doors.
 const DOORS: usize = 64;
 /// Readings of one host that fit into one second.
 pub(super) const SECOND: Millis = 1000;
+/// How far ahead of ours a sender's clock may be.
+const MAX_AHEAD: Millis = 10 * 60 * 1000;
 /// Bytes in what the contract calls a megabyte.
 pub const MEBIBYTE: f64 = 1_048_576.0;
 
-/// A reading as a client pushed it, its numbers finite and its host's name checked.
+/// What a push in any of the contracts is translated into: samples in the one vocabulary, and what
+/// is kept beside them. Its numbers are finite and its host's name is checked.
 #[derive(Clone, Debug)]
-pub struct Push {
-    /// The host's name.
+pub struct Arrival {
+    /// Which contract it came in by.
+    pub job: &'static str,
+    /// Who pushed: the `instance` of its series.
     pub host: String,
-    /// When, in whole seconds since 1970; not before.
-    pub second: i64,
-    /// CPU usage, 0 to 100.
-    pub cpu: f64,
-    /// Memory usage, 0 to 100.
-    pub memory: f64,
-    /// Disk usage, 0 to 100.
-    pub disk: f64,
-    /// Bytes read per second.
-    pub disk_read: f64,
-    /// Bytes written per second.
-    pub disk_written: f64,
-    /// The host's own description, an object.
-    pub details: Option<Box<RawValue>>,
-    /// Fields that mean nothing to us; kept with the details.
-    pub unknown: BTreeMap<String, Box<RawValue>>,
+    /// When it was so.
+    pub moment: Moment,
+    /// What was measured.
+    pub samples: Vec<Measured>,
+    /// What is kept beside the samples.
+    pub kept: Kept,
+}
+
+/// When something was measured.
+#[derive(Clone, Copy, Debug)]
+pub enum Moment {
+    /// In this second since 1970, not before; refused when that is longer ago than samples are
+    /// kept.
+    Second(i64),
+    /// At this time in milliseconds, by the sender's own clock, if it said one. It counts unless it
+    /// lies more than ten minutes ahead or cannot be stored; then it is now.
+    Sent(Option<f64>),
+    /// Now.
+    Receipt,
+}
+
+impl Moment {
+    /// The time that it stands for at `now`.
+    fn or(self, now: Millis) -> Millis {
+        match self {
+            Self::Second(second) => second * SECOND,
+            Self::Sent(Some(sent)) if sent >= 0.0 && sent <= (now + MAX_AHEAD) as f64 => {
+                #[expect(clippy::cast_possible_truncation, reason = "not above a time of ours")]
+                let sent = sent as Millis;
+                sent
+            }
+            Self::Sent(_) | Self::Receipt => now,
+        }
+    }
+}
+
+/// One number of a push.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// The metric's name.
+    pub metric: &'static str,
+    /// Its own labels, without `job` and `instance`.
+    pub labels: Vec<(&'static str, String)>,
+    /// The number.
+    pub value: f64,
+}
+
+impl Measured {
+    /// A number without labels of its own.
+    #[must_use]
+    pub fn plain(metric: &'static str, value: f64) -> Self {
+        Self {
+            metric,
+            labels: Vec::new(),
+            value,
+        }
+    }
+}
+
+/// What is kept of a push beside its samples.
+#[derive(Clone, Debug)]
+pub enum Kept {
+    /// The host's own description of itself.
+    Details {
+        /// An object.
+        details: Option<Box<RawValue>>,
+        /// Fields that mean nothing to us; kept with the details.
+        unknown: BTreeMap<String, Box<RawValue>>,
+    },
+    /// A device's whole sample, which is judged.
+    Sample {
+        /// An object.
+        json: String,
+        /// The blocks that it has.
+        blocks: Vec<&'static str>,
+    },
+    /// That a service said how it is.
+    Status {
+        /// How it is.
+        status: ServiceStatus,
+        /// Where it can be reached.
+        endpoint: Option<String>,
+    },
+    /// That a service, if it is known, reported a metric of this type.
+    Metric(String),
+}
+
+/// What became of a push.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// The time that its samples carry.
+    pub at: Millis,
+    /// The service, where its status was reported.
+    pub service: Option<Service>,
 }
 
 /// Lets the pushes of one host in one at a time.
@@ -75,68 +160,126 @@ impl Doors {
 }
 
 impl Inventory {
-    /// Stores a pushed reading and returns once it is committed. Every reading is a row of its
-    /// own: further ones of the same host in the same second take the next free milliseconds of
-    /// that second.
+    /// Stores what was pushed and returns once it is committed. Every push is a row of its own:
+    /// further ones of the same host in the same millisecond take the next free ones.
     ///
     /// # Errors
-    /// [`InventoryError`]; the reading is not acknowledged then, though it may be visible until a
+    /// [`InventoryError`]; the push is not acknowledged then, though it may be visible until a
     /// restart when its commit failed.
-    pub async fn ingest(&self, push: Push) -> Result<(), InventoryError> {
-        let ticket = self.take(push, Urgency::Waiting).await?;
-        let committed = self.storage.committed(ticket).await;
-        committed.map_err(|error| InventoryError::Unavailable(error.to_string()))
+    pub async fn ingest(&self, arrival: Arrival) -> Result<Taken, InventoryError> {
+        let (ticket, taken) = self.take(arrival, Urgency::Waiting).await?;
+        self.durable(ticket).await?;
+        Ok(taken)
     }
 
-    /// Stores a pushed reading; the ticket tells when it is committed.
+    /// Stores what was pushed; the ticket tells when it is committed.
     pub(super) async fn take(
         &self,
-        push: Push,
+        arrival: Arrival,
         urgency: Urgency,
-    ) -> Result<Ticket, InventoryError> {
-        let _door = self.doors.of(&push.host).lock().await;
-        let object = self.object_of(&push).await?;
-        let timestamp = self.free_moment(&push).await?;
-        let Some(object) = object else {
-            return self.append(&push, timestamp, urgency);
+    ) -> Result<(Ticket, Taken), InventoryError> {
+        let _door = self.doors.of(&arrival.host).lock().await;
+        match arrival.kept {
+            Kept::Sample { .. } => self.admit_device(&arrival.host)?,
+            Kept::Status { .. } => locked(&self.services).admit(&arrival.host)?,
+            _ => {}
+        }
+        let object = self.details_of(&arrival).await?;
+        let now = self.clock.now();
+        let waits = object.is_some() || !matches!(arrival.kept, Kept::Details { .. });
+        // One commit for everything: the samples wait for what is kept.
+        let first = if waits { Urgency::Relaxed } else { urgency };
+        let at = self.free_moment(&arrival, arrival.moment.or(now)).await?;
+        let (ticket, at) = match self.append(&arrival, at, first) {
+            // A sender's clock may be wrong; that is no reason to lose what it says.
+            Err(InventoryError::TooOld) if matches!(arrival.moment, Moment::Sent(_)) => {
+                let at = self.free_moment(&arrival, now).await?;
+                (self.append(&arrival, at, first)?, at)
+            }
+            appended => (appended?, at),
         };
-        // One commit for both: the samples wait for the object.
-        self.append(&push, timestamp, Urgency::Relaxed)?;
-        let fact = Fact::read(&object.body, object.updated);
-        self.facts.put(&object.key, object.updated, fact);
-        Ok(self.storage.put_object(object, urgency)?)
+        let mut taken = Taken { at, service: None };
+        if let Some(object) = object {
+            let fact = Fact::read(&object.body, object.updated);
+            self.facts.put(&object.key, object.updated, fact);
+            return Ok((self.storage.put_object(object, urgency)?, taken));
+        }
+        if let Kept::Sample { json, blocks } = arrival.kept {
+            let judge = &self.judge;
+            let verdict = judge.judge(&arrival.host, &arrival.samples, &blocks, now);
+            let sample = Judged {
+                json,
+                verdict,
+                now,
+                at,
+            };
+            return Ok((self.put_sample(&arrival.host, sample, urgency)?, taken));
+        }
+        let mut services = locked(&self.services);
+        let change = match arrival.kept {
+            Kept::Details { .. } | Kept::Sample { .. } => None,
+            Kept::Status { status, endpoint } => {
+                Some(services.status(&arrival.host, status, endpoint, now)?)
+            }
+            Kept::Metric(kind) => services.metric(&arrival.host, &kind, now)?,
+        };
+        let Some(change) = change else {
+            // What waited for something to be kept waits no longer.
+            let ticket = if waits {
+                self.storage.put_objects(Vec::new(), urgency)?
+            } else {
+                ticket
+            };
+            return Ok((ticket, taken));
+        };
+        let ticket = self.storage.put_object(change.object.clone(), urgency)?;
+        taken.service = Some(services.put(change));
+        Ok((ticket, taken))
     }
 
-    /// The object to keep for a push, if it brings something worth keeping.
-    async fn object_of(&self, push: &Push) -> Result<Option<Object>, InventoryError> {
-        let unknown = serde_json::to_string(&push.unknown).unwrap_or_default();
-        let body = match &push.details {
-            Some(details) if push.unknown.is_empty() => details.get().to_owned(),
-            Some(details) => merged(&unknown, details.get()),
-            None if push.unknown.is_empty() => return Ok(None),
+    /// The document to keep for a host that describes itself.
+    async fn details_of(&self, arrival: &Arrival) -> Result<Option<Object>, InventoryError> {
+        let Kept::Details { details, unknown } = &arrival.kept else {
+            return Ok(None);
+        };
+        let more = serde_json::to_string(unknown).unwrap_or_default();
+        let body = match details {
+            Some(details) if unknown.is_empty() => details.get().to_owned(),
+            Some(details) => merged(&more, details.get()),
+            None if unknown.is_empty() => return Ok(None),
             // Without details of its own the push does not take the known ones away.
-            None => match self.kept(&push.host).await? {
-                Some(kept) => merged(&kept.json, &unknown),
-                None => unknown,
+            None => match self.kept(&arrival.host).await? {
+                Some(kept) => merged(&kept.json, &more),
+                None => more,
             },
         };
+        let updated = arrival.moment.or(self.clock.now());
         Ok(Some(Object {
             kind: ObjectKind::System,
-            key: push.host.clone(),
-            updated: push.second * SECOND,
+            key: arrival.host.clone(),
+            updated,
             body: Bytes::from(body),
         }))
     }
 
-    /// The first millisecond of the push's second without a reading of its host.
-    async fn free_moment(&self, push: &Push) -> Result<Millis, InventoryError> {
-        let start = push.second * SECOND;
+    /// The first millisecond of the second from `start` on in which this host has pushed nothing.
+    async fn free_moment(
+        &self,
+        arrival: &Arrival,
+        start: Millis,
+    ) -> Result<Millis, InventoryError> {
         let end = start + SECOND - 1;
-        let cpu = series(&push.host, CPU);
-        let matchers: Vec<Matcher> = cpu
-            .iter()
-            .map(|(name, value)| Matcher::equal(name, value))
-            .collect();
+        if self
+            .newest_of_device(&arrival.host)
+            .is_some_and(|newest| newest < start)
+            && matches!(arrival.kept, Kept::Sample { .. })
+        {
+            return Ok(start);
+        }
+        let matchers = vec![
+            Matcher::equal(JOB, arrival.job),
+            Matcher::equal(INSTANCE, arrival.host.as_str()),
+        ];
         let mut newest = Millis::MIN;
         self.storage.series(&matchers, &mut |_, stats| {
             let latest = stats.latest.map(|sample| sample.timestamp);
@@ -162,7 +305,7 @@ impl Inventory {
         });
         read.map_err(|error| InventoryError::Unreadable(error.to_string()))?;
         let is_free = |moment: &Millis| !taken.contains(moment);
-        let host = || push.host.clone();
+        let host = || arrival.host.clone();
         (start..=end)
             .find(is_free)
             .ok_or_else(|| InventoryError::SecondFull { host: host() })
@@ -170,14 +313,14 @@ impl Inventory {
 
     fn append(
         &self,
-        push: &Push,
-        timestamp: Millis,
+        arrival: &Arrival,
+        at: Millis,
         urgency: Urgency,
     ) -> Result<Ticket, InventoryError> {
-        let taken = match self.try_append(push, timestamp, urgency) {
+        let taken = match self.try_append(arrival, at, urgency) {
             // The retention forgot the host between the look-up and the append.
             Err(AppendError::UnknownSeries(_) | AppendError::UnknownTarget(_)) => {
-                self.try_append(push, timestamp, urgency)
+                self.try_append(arrival, at, urgency)
             }
             taken => taken,
         };
@@ -190,26 +333,27 @@ impl Inventory {
 
     fn try_append(
         &self,
-        push: &Push,
+        arrival: &Arrival,
         timestamp: Millis,
         urgency: Urgency,
     ) -> Result<(Ticket, Outcome), AppendError> {
-        let target = [(JOB, PUSH_JOB), (INSTANCE, push.host.as_str())];
+        let target = [(JOB, arrival.job), (INSTANCE, arrival.host.as_str())];
         let storage = self.storage.as_ref();
         let target = storage.target(&Labels::from_pairs(target))?;
-        let values = [
-            (CPU, push.cpu),
-            (MEMORY, push.memory),
-            (DISK, push.disk),
-            (DISK_READ, push.disk_read),
-            (DISK_WRITTEN, push.disk_written),
-        ];
-        let mut rows = Vec::with_capacity(values.len());
-        for (metric, value) in values {
+        let mut rows = Vec::with_capacity(arrival.samples.len());
+        for sample in &arrival.samples {
+            let mut labels = LabelsBuilder::new();
+            for (name, value) in &sample.labels {
+                labels.set(name, value);
+            }
+            labels
+                .set(METRIC_NAME, sample.metric)
+                .set(JOB, arrival.job)
+                .set(INSTANCE, &arrival.host);
             rows.push(Row {
-                series: Appender::series(storage, target, &series(&push.host, metric))?,
+                series: Appender::series(storage, target, &labels.build())?,
                 timestamp,
-                value,
+                value: sample.value,
             });
         }
         let batch = Batch {
@@ -219,18 +363,6 @@ impl Inventory {
         };
         storage.append(batch, urgency)
     }
-}
-
-fn series(host: &str, metric: &str) -> Labels {
-    let mut labels = LabelsBuilder::new();
-    labels
-        .set(METRIC_NAME, metric)
-        .set(JOB, PUSH_JOB)
-        .set(INSTANCE, host);
-    if metric == DISK {
-        labels.set(MOUNTPOINT, "/");
-    }
-    labels.build()
 }
 
 /// Both objects in one; of fields that both have, the second one's count.

@@ -15,7 +15,8 @@ use system_stats_storage::{Snapshot, Storage};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::InventoryError;
-use super::hosts::{CPU, DISK, DISK_READ, DISK_WRITTEN, Host, MEMORY, MOUNTPOINT};
+use super::hosts::Host;
+use super::vocabulary::{CPU, DISK, DISK_READ, DISK_WRITTEN, MEMORY, MOUNTPOINT};
 
 /// The most rows decoded at once, unless one second has more.
 const MAX_ROWS: usize = 10_000;

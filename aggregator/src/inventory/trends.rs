@@ -9,14 +9,15 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use system_stats_model::labels::{INSTANCE, JOB, METRIC_NAME};
-use system_stats_model::matcher::Matcher;
+use system_stats_model::matcher::{MatchOp, Matcher};
 use system_stats_model::sample::{Millis, TimeRange};
 use system_stats_model::source::{Selector, SeriesSource};
 use system_stats_storage::Storage;
 use tokio::sync::Mutex;
 
-use super::hosts::CPU;
-use super::{InventoryError, PUSH_JOB};
+use super::InventoryError;
+use super::hosts::PUSH_JOBS;
+use super::vocabulary::CPU;
 
 /// For how long trends are not read again.
 const FRESH: Millis = 10 * 1000;
@@ -57,7 +58,9 @@ impl Fleet {
     fn renewed(mut self, storage: &View<'_>, now: Millis) -> Result<Self, InventoryError> {
         let up = [Matcher::equal(METRIC_NAME, "up")];
         let cpu = [Matcher::equal(METRIC_NAME, CPU)];
-        let pushed = [cpu[0].clone(), Matcher::equal(JOB, PUSH_JOB)];
+        let pushing = Matcher::new(JOB, MatchOp::Regex, PUSH_JOBS.join("|"));
+        let pushing = pushing.map_err(|error| InventoryError::Unreadable(error.to_string()))?;
+        let pushed = [cpu[0].clone(), pushing];
         self.scraped
             .renew(storage, &up, (DAY_SLOT, DAY_SLOTS), now)?;
         self.pushed

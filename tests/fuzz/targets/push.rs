@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use system_stats_aggregator::clock::Clock;
-use system_stats_aggregator::http::{State, router};
+use system_stats_aggregator::http::{Origins, State, router};
 use system_stats_aggregator::inventory::Inventory;
 use system_stats_aggregator::scrape::Scraper;
 use system_stats_storage::memory::MemoryStore;
@@ -78,11 +78,14 @@ async fn empty() -> State {
     let storage = Storage::open(Arc::new(MemoryStore::new()), Options::default()).await;
     let storage = Arc::new(storage.expect("the store is empty"));
     let clock = Clock::manual(NOW);
+    let inventory = Inventory::open(storage.clone(), clock.clone()).await;
     State {
         storage: storage.clone(),
-        inventory: Arc::new(Inventory::new(storage.clone(), clock.clone())),
+        inventory: Arc::new(inventory.expect("the store is empty")),
         scraper: Arc::new(Scraper::new(storage, clock.clone())),
         clock,
+        keys: Arc::default(),
+        origins: Origins::default(),
         own_metrics: Arc::new(|_| Ok(String::new())),
         reload: None,
         stop: Default::default(),

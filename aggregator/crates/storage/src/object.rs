@@ -13,7 +13,9 @@ pub enum ObjectKind {
     Device,
     /// Which alerts a pushing device has raised and not recovered; keyed like [`Self::Device`].
     Firing,
-    /// An alert that was raised, recovered or reported; its key is its number.
+    /// An alert of a device or host that was raised or recovered; its key is its number.
+    Transition,
+    /// An alert that somebody reported; its key is its number.
     Alert,
     /// A service that reports its status; its key is its name.
     Service,
@@ -23,10 +25,11 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::System,
         Self::Device,
         Self::Firing,
+        Self::Transition,
         Self::Alert,
         Self::Service,
         Self::Pipeline,
@@ -39,9 +42,10 @@ impl ObjectKind {
             Self::System => 1,
             Self::Device => 2,
             Self::Firing => 3,
-            Self::Alert => 4,
-            Self::Service => 5,
-            Self::Pipeline => 6,
+            Self::Transition => 4,
+            Self::Alert => 5,
+            Self::Service => 6,
+            Self::Pipeline => 7,
         }
     }
 

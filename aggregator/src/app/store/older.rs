@@ -80,7 +80,8 @@ async fn import(old: &Path, new: &Path, clock: &Clock) -> Result<Imported, Older
         ..StorageOptions::default()
     };
     let storage = Arc::new(Storage::open(store, options).await?);
-    let inventory = Inventory::new(Arc::clone(&storage), clock.clone());
+    let inventory = Inventory::open(Arc::clone(&storage), clock.clone()).await;
+    let inventory = inventory.map_err(ImportError::from)?;
     let imported = inventory.import(&mut old).await;
     storage.close().await?;
     old.close().await.map_err(ImportError::from)?;

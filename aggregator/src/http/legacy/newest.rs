@@ -1,6 +1,7 @@
 //! The newest sample of every host, in the shape in which hardware monitors' agents report: made
 //! from the host's `/system` object where there is one, from its series otherwise.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::vec::IntoIter;
 
@@ -8,14 +9,25 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::super::stream::Pieces;
+use crate::inventory::devices::DeviceSample;
 use crate::inventory::hosts::Host;
-use crate::inventory::{Details, Inventory, InventoryError};
+use crate::inventory::{DEVICE_JOB, Details, Inventory, InventoryError};
 
-/// The body of `GET /metrics` for clients that read JSON: an array, one host at a time.
+/// Bytes written at a time.
+const PIECE: usize = 64 << 10;
+
+/// The body of `GET /metrics` for clients that read JSON: an array, as devices sent it or made of
+/// what is known of a host.
 pub(crate) struct Newest {
     inventory: Arc<Inventory>,
-    hosts: IntoIter<Host>,
+    /// By name.
+    rows: IntoIter<Row>,
     at: Place,
+}
+
+enum Row {
+    Device(DeviceSample),
+    Host(Box<Host>),
 }
 
 #[derive(PartialEq)]
@@ -28,43 +40,71 @@ enum Place {
 
 impl Newest {
     pub(crate) fn new(inventory: Arc<Inventory>) -> Self {
+        let mut rows: BTreeMap<String, Row> = BTreeMap::new();
         let fleet = inventory.fleet();
-        let hosts = fleet.hosts().iter().filter(|host| host.readings > 0);
+        for host in fleet.hosts().iter().filter(|host| host.readings > 0) {
+            if !host.jobs.contains(DEVICE_JOB) {
+                rows.insert(host.name.clone(), Row::Host(Box::new(host.clone())));
+            }
+        }
+        for sample in inventory.device_samples() {
+            rows.insert(sample.name.clone(), Row::Device(sample));
+        }
         Self {
-            hosts: hosts.cloned().collect::<Vec<_>>().into_iter(),
+            rows: rows.into_values().collect::<Vec<_>>().into_iter(),
             inventory,
             at: Place::Start,
         }
+    }
+
+    /// The text of a row; none of a device that is gone meanwhile.
+    async fn text(&self, row: Row) -> Result<Option<Bytes>, InventoryError> {
+        let host = match row {
+            Row::Device(sample) if sample.json.is_some() => return Ok(sample.json),
+            Row::Device(sample) => return self.inventory.device_sample(&sample.name).await,
+            Row::Host(host) => host,
+        };
+        let details = match host.details_updated {
+            Some(_) => self.inventory.kept(&host.instance).await?,
+            None => None,
+        };
+        let text = sample(&host, details.as_ref()).to_string();
+        Ok(Some(Bytes::from(text)))
     }
 }
 
 impl Pieces for Newest {
     async fn next(&mut self) -> Result<Option<Bytes>, InventoryError> {
-        if self.at == Place::Start {
-            self.at = Place::First;
-            return Ok(Some(Bytes::from_static(b"[")));
-        }
         if self.at == Place::End {
             return Ok(None);
         }
-        let Some(host) = self.hosts.next() else {
-            self.at = Place::End;
-            return Ok(Some(Bytes::from_static(b"]")));
-        };
-        let separator = if self.at == Place::First { "" } else { "," };
-        self.at = Place::Further;
-        let details = match host.details_updated {
-            Some(_) => self.inventory.kept(&host.instance).await?,
-            None => None,
-        };
-        let sample = sample(&host, details.as_ref());
-        Ok(Some(Bytes::from(format!("{separator}{sample}"))))
+        let mut piece = Vec::new();
+        if self.at == Place::Start {
+            self.at = Place::First;
+            piece.push(b'[');
+        }
+        while piece.len() < PIECE {
+            let Some(row) = self.rows.next() else {
+                self.at = Place::End;
+                piece.push(b']');
+                break;
+            };
+            let Some(text) = self.text(row).await? else {
+                continue;
+            };
+            if self.at == Place::Further {
+                piece.push(b',');
+            }
+            self.at = Place::Further;
+            piece.extend_from_slice(&text);
+        }
+        Ok(Some(Bytes::from(piece)))
     }
 }
 
 /// One host's sample. Blocks without anything to say are absent; the numbers of the series are
 /// newer than those of the object and count.
-fn sample(host: &Host, details: Option<&Details>) -> Value {
+pub(super) fn sample(host: &Host, details: Option<&Details>) -> Value {
     let system = details.and_then(|details| serde_json::from_str(&details.json).ok());
     let system: Value = system.unwrap_or_default();
     let mut sample = Map::new();

@@ -16,7 +16,7 @@ use system_stats_storage::{Options, Storage};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::super::{State, router};
+use super::super::{Origins, State, router};
 use crate::clock::Clock;
 use crate::inventory::Inventory;
 use crate::scrape::Scraper;
@@ -69,11 +69,14 @@ impl Server {
         let storage = Arc::new(storage);
         let clock = Clock::manual(NOW);
         let stop = CancellationToken::new();
-        let inventory = Arc::new(Inventory::new(storage.clone(), clock.clone()));
+        let inventory = Inventory::open(storage.clone(), clock.clone()).await;
+        let inventory = Arc::new(inventory.unwrap());
         let state = State {
             storage: storage.clone(),
             inventory,
             scraper: Arc::new(Scraper::new(storage.clone(), clock.clone())),
+            keys: Arc::default(),
+            origins: Origins::default(),
             clock: clock.clone(),
             own_metrics: Arc::new(|_| Ok("own_metrics 1\n".to_owned())),
             reload: None,

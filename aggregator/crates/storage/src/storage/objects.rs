@@ -173,7 +173,8 @@ impl Storage {
     #[must_use]
     pub fn objects(&self, kind: ObjectKind) -> Vec<(String, Millis)> {
         let kept = lock(&self.inner.objects.kept);
-        let of_kind = kept.iter().filter(|((of, _), _)| *of == kind);
+        let from_kind = kept.range((kind, String::new())..);
+        let of_kind = from_kind.take_while(|((of, _), _)| *of == kind);
         of_kind
             .map(|((_, key), kept)| (key.clone(), kept.updated))
             .collect()

@@ -1,0 +1,78 @@
+//! Keys of writing clients: who must present one, and who did.
+
+use axum::extract::{Request, State as Extracted};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::error::ApiError;
+use super::same_site;
+use super::state::{Shared, State};
+use crate::config::api_keys::Contract;
+
+/// Refuses a write that needs a key and has none.
+pub(crate) fn check(
+    state: &State,
+    headers: &HeaderMap,
+    contract: Contract,
+) -> Result<(), ApiError> {
+    let keys = state.keys.current();
+    if !keys.is_needed(contract) {
+        return Ok(());
+    }
+    match presented(headers).and_then(|key| keys.name_of(key)) {
+        Some(name) => {
+            tracing::debug!(key = name, "a write with a key");
+            Ok(())
+        }
+        None => Err(ApiError::Unauthorized),
+    }
+}
+
+/// Whether the request presents a key that is in force.
+pub(crate) fn is_presented(state: &State, headers: &HeaderMap) -> bool {
+    presented(headers).is_some_and(|key| state.keys.current().name_of(key).is_some())
+}
+
+/// The layer for what deletes hosts: a key where one is needed, and no page of another site unless
+/// it presents one.
+pub(crate) async fn deleting(Extracted(state): Shared, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    if let Err(error) = check(&state, headers, Contract::MonitoringStack) {
+        return error.into_response();
+    }
+    if same_site::is_cross_site(headers) && !is_presented(&state, headers) {
+        return ApiError::CrossSite.into_response();
+    }
+    next.run(request).await
+}
+
+/// The key of `Authorization: Bearer KEY` (RFC 6750); the scheme is spelt in any case.
+fn presented(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_as_clients_write_them() {
+        let cases = [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            ("Basic abc", None),
+            ("Bearer", None),
+            ("abc", None),
+        ];
+        for (header, expected) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, header.parse().unwrap());
+            assert_eq!(presented(&headers), expected, "{header}");
+        }
+        assert_eq!(presented(&HeaderMap::new()), None);
+    }
+}
