@@ -9,6 +9,7 @@
 //! * `statements` - what both dialects understand
 
 mod error;
+mod found;
 pub mod legacy;
 mod migrations;
 mod numbers;

@@ -6,17 +6,31 @@ use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// Number, title, statements. Append only: what has been released is never changed.
-const SQLITE: [(i64, &str, &str); 1] = [(
-    1,
-    "journal",
-    include_str!("../migrations/sqlite/0001_journal.sql"),
-)];
+const SQLITE: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "journal",
+        include_str!("../migrations/sqlite/0001_journal.sql"),
+    ),
+    (
+        2,
+        "blocks",
+        include_str!("../migrations/sqlite/0002_blocks.sql"),
+    ),
+];
 
-const POSTGRES: [(i64, &str, &str); 1] = [(
-    1,
-    "journal",
-    include_str!("../migrations/postgres/0001_journal.sql"),
-)];
+const POSTGRES: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "journal",
+        include_str!("../migrations/postgres/0001_journal.sql"),
+    ),
+    (
+        2,
+        "blocks",
+        include_str!("../migrations/postgres/0002_blocks.sql"),
+    ),
+];
 
 /// The migrations of SQLite databases.
 pub(crate) fn sqlite() -> Migrator {

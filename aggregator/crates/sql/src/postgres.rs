@@ -5,9 +5,12 @@
 //! thrown away; the outcome of a commit that was cut off is read back under the row's lock, so that
 //! a transaction that the server still works on has ended by then.
 
+mod blocks;
 mod commit;
 mod connect;
+mod expire;
 mod ring;
+mod slices;
 mod statements;
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,22 +20,26 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
+use sqlx::{Postgres, Row, Transaction};
+use system_stats_model::sample::Millis;
 use system_stats_storage::ObjectKind;
 use system_stats_storage::store::{
-    CommitBatch, Committed, JournalRow, Opened, SeriesRow, Store, StoreError, StoredObject,
-    TargetRow,
+    BlockRow, CommitBatch, Committed, DeletionRow, FoldCommit, Forgotten, Found, JournalRow,
+    LayoutRow, Opened, PackRow, SeriesRow, Store, StoreError, StoredObject, TargetRow, Tier,
+    Wanted, WindowHead, WindowKey,
 };
 
 use crate::error::SqlError;
-use crate::numbers::{signed, signed_size};
+use crate::numbers::{signed, signed_size, size};
 use crate::place::Place;
 use crate::statements as both;
+use crate::statements::tier_index;
 use connect::Pools;
+use slices::Slices;
 
-/// How long a commit may take. The server gives up a statement, and a transaction without one,
+/// How long anything may take. The server gives up a statement, and a transaction without one,
 /// earlier; this is for a server that is gone without a word.
-const COMMIT_PATIENCE: Duration = Duration::from_secs(75);
+const PATIENCE: Duration = Duration::from_secs(75);
 
 #[derive(Debug)]
 pub(crate) struct PostgresStore {
@@ -41,6 +48,7 @@ pub(crate) struct PostgresStore {
     epoch: AtomicI64,
     /// The segment that was written last, and the table it is in.
     slot: Mutex<Option<(u64, usize)>>,
+    slices: Slices,
 }
 
 impl PostgresStore {
@@ -55,18 +63,90 @@ impl PostgresStore {
             pools,
             epoch: AtomicI64::new(0),
             slot: Mutex::default(),
+            slices: Slices::default(),
         })
     }
 
-    async fn check_owner(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        let owner = sqlx::query(statements::IS_OWNER)
+    /// A transaction in which the store cannot be taken over.
+    async fn job(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let failed = |error| self.place.failed(&error);
+        let mut transaction = self.pools.jobs.begin().await.map_err(failed)?;
+        let owner = sqlx::query(statements::HOLD_LEASE)
             .bind(self.epoch.load(Ordering::SeqCst))
-            .fetch_optional(connection)
+            .fetch_optional(&mut *transaction)
             .await;
-        match owner.map_err(|error| self.place.failed(&error))? {
-            Some(_) => Ok(()),
+        match owner.map_err(failed)? {
+            Some(_) => Ok(transaction),
             None => Err(StoreError::Fenced),
         }
+    }
+
+    /// Ends a job's transaction, with or without what it has written.
+    async fn settle<T>(
+        &self,
+        transaction: Transaction<'static, Postgres>,
+        outcome: Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        let failed = |error| self.place.failed(&error);
+        let outcome = outcome.map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(outcome)
+    }
+
+    /// Gives up what a server that is gone without a word does not answer.
+    async fn within<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let done = tokio::time::timeout(PATIENCE, work).await;
+        done.unwrap_or_else(|_| Err(StoreError::Failed(self.no_answer())))
+    }
+
+    fn no_answer(&self) -> String {
+        format!(
+            "{}: no answer within {} s",
+            self.place.0,
+            PATIENCE.as_secs()
+        )
+    }
+
+    fn series_of(&self, rows: &[PgRow]) -> Result<Vec<SeriesRow>, StoreError> {
+        let failed = |error| self.place.failed(&error);
+        let mut series = Vec::with_capacity(rows.len());
+        for row in rows {
+            let id = unsigned(row, 0).map_err(failed)?;
+            let labels: &[u8] = row.try_get(3).map_err(failed)?;
+            series.push(SeriesRow {
+                id,
+                target: unsigned(row, 1).map_err(failed)?,
+                inherits: row.try_get(2).map_err(failed)?,
+                labels: self
+                    .place
+                    .labels(&format!("table series, id {id}"), labels)?,
+                first: row.try_get(4).map_err(failed)?,
+            });
+        }
+        Ok(series)
+    }
+
+    /// The only column of a row that may be there.
+    fn blob(&self, row: Result<Option<PgRow>, sqlx::Error>) -> Result<Option<Bytes>, StoreError> {
+        let blob = |row: &PgRow| row.try_get::<Vec<u8>, _>(0).map(Bytes::from);
+        let read = row.and_then(|row| row.as_ref().map(blob).transpose());
+        read.map_err(|error| self.place.failed(&error))
+    }
+
+    /// Rows of a number and a blob.
+    fn numbered(
+        &self,
+        rows: Result<Vec<PgRow>, sqlx::Error>,
+    ) -> Result<Vec<(u64, Bytes)>, StoreError> {
+        let read = |row: &PgRow| {
+            let blob = Bytes::from(row.try_get::<Vec<u8>, _>(1)?);
+            Ok((unsigned(row, 0)?, blob))
+        };
+        let rows = rows.and_then(|rows| rows.iter().map(read).collect());
+        rows.map_err(|error| self.place.failed(&error))
     }
 
     fn slot(&self) -> MutexGuard<'_, Option<(u64, usize)>> {
@@ -91,7 +171,7 @@ impl PostgresStore {
 impl Store for PostgresStore {
     async fn open(&self) -> Result<Opened, StoreError> {
         let failed = |error| self.place.failed(&error);
-        let lease = sqlx::query(both::TAKE_LEASE)
+        let lease = sqlx::query(statements::TAKE_LEASE)
             .fetch_one(&self.pools.committer)
             .await;
         let lease = lease.map_err(failed)?;
@@ -99,6 +179,9 @@ impl Store for PostgresStore {
             .store(lease.try_get(0).map_err(failed)?, Ordering::SeqCst);
         self.forget_slot();
         self.empty_slots().await.map_err(failed)?;
+        let mut connection = self.pools.jobs.acquire().await.map_err(failed)?;
+        self.slices.load(&mut connection).await.map_err(failed)?;
+        drop(connection);
         let rows = sqlx::query(both::META)
             .fetch_all(&self.pools.readers)
             .await
@@ -137,14 +220,13 @@ impl Store for PostgresStore {
         let mut targets = Vec::with_capacity(rows.len());
         for row in rows {
             let id = unsigned(&row, 0).map_err(failed)?;
-            let labels: &[u8] = row.try_get(1).map_err(failed)?;
-            let labels = self
-                .place
-                .labels(&format!("table target, id {id}"), labels)?;
+            let labels: &[u8] = row.try_get(2).map_err(failed)?;
             targets.push(TargetRow {
                 id,
-                pack: id,
-                labels,
+                pack: unsigned(&row, 1).map_err(failed)?,
+                labels: self
+                    .place
+                    .labels(&format!("table target, id {id}"), labels)?,
             });
         }
         Ok(targets)
@@ -156,21 +238,14 @@ impl Store for PostgresStore {
             .bind(signed(after))
             .bind(signed_size(limit));
         let rows = query.fetch_all(&self.pools.readers).await.map_err(failed)?;
-        let mut series = Vec::with_capacity(rows.len());
-        for row in rows {
-            let id = unsigned(&row, 0).map_err(failed)?;
-            let labels: &[u8] = row.try_get(3).map_err(failed)?;
-            series.push(SeriesRow {
-                id,
-                target: unsigned(&row, 1).map_err(failed)?,
-                inherits: row.try_get(2).map_err(failed)?,
-                labels: self
-                    .place
-                    .labels(&format!("table series, id {id}"), labels)?,
-                first: row.try_get(4).map_err(failed)?,
-            });
-        }
-        Ok(series)
+        self.series_of(&rows)
+    }
+
+    async fn series_by_id(&self, ids: &[u64]) -> Result<Vec<SeriesRow>, StoreError> {
+        let ids: Vec<i64> = ids.iter().copied().map(signed).collect();
+        let query = sqlx::query(statements::SERIES_BY_ID).bind(ids);
+        let rows = query.fetch_all(&self.pools.readers).await;
+        self.series_of(&rows.map_err(|error| self.place.failed(&error))?)
     }
 
     async fn journal(
@@ -232,12 +307,8 @@ impl Store for PostgresStore {
         let acquired = self.pools.committer.acquire().await;
         let mut connection = acquired.map_err(|error| self.place.failed(&error))?;
         let commit = self.commit_on(&mut connection, batch);
-        let outcome = tokio::time::timeout(COMMIT_PATIENCE, commit).await;
-        let outcome = outcome.unwrap_or_else(|_| {
-            let seconds = COMMIT_PATIENCE.as_secs();
-            let reason = format!("{}: no answer within {seconds} s", self.place.0);
-            Err(StoreError::Unknown(reason))
-        });
+        let outcome = tokio::time::timeout(PATIENCE, commit).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(StoreError::Unknown(self.no_answer())));
         if !matches!(outcome, Ok(()) | Err(StoreError::Fenced)) {
             self.forget_slot();
             drop(connection.detach());
@@ -247,14 +318,148 @@ impl Store for PostgresStore {
 
     async fn committed(&self) -> Result<Committed, StoreError> {
         let failed = |error| self.place.failed(&error);
-        let row = sqlx::query(statements::COMMITTED)
-            .fetch_one(&self.pools.jobs)
-            .await;
-        committed(&row.map_err(failed)?, 0).map_err(failed)
+        let read = async {
+            let row = sqlx::query(statements::COMMITTED)
+                .fetch_one(&self.pools.jobs)
+                .await;
+            committed(&row.map_err(failed)?, 0).map_err(failed)
+        };
+        self.within(read).await
     }
 
     async fn trim(&self, segment: u64, limit: usize) -> Result<usize, StoreError> {
-        self.trim_segment(segment, limit).await
+        self.within(self.trim_segment(segment, limit)).await
+    }
+
+    async fn windows(
+        &self,
+        tier: Tier,
+        after: Option<WindowKey>,
+        limit: usize,
+    ) -> Result<Vec<WindowHead>, StoreError> {
+        let failed = |error| self.place.failed(&error);
+        // No pack has a number below 0.
+        let after = after.map_or((i64::MIN, -1), |key| (key.window, signed(key.pack)));
+        let rows = sqlx::query(both::WINDOWS[tier_index(tier)])
+            .bind(after.0)
+            .bind(after.1)
+            .bind(signed_size(limit))
+            .fetch_all(&self.pools.readers)
+            .await
+            .map_err(failed)?;
+        let heads = rows.iter().map(window_head);
+        heads.collect::<Result<_, _>>().map_err(failed)
+    }
+
+    async fn read_windows(&self, tier: Tier, wanted: &[Wanted]) -> Result<Vec<Found>, StoreError> {
+        let find = async {
+            let found = self.find(tier, wanted).await;
+            found.map_err(|error| self.place.failed(&error))
+        };
+        self.within(find).await
+    }
+
+    async fn layout(&self, pack: u64, id: u64) -> Result<Option<LayoutRow>, StoreError> {
+        let query = sqlx::query(both::LAYOUT);
+        let query = query.bind(signed(pack)).bind(signed(id));
+        let blob = self.blob(query.fetch_optional(&self.pools.readers).await)?;
+        Ok(blob.map(|blob| LayoutRow { pack, id, blob }))
+    }
+
+    async fn packs(&self, after: u64, limit: usize) -> Result<Vec<PackRow>, StoreError> {
+        let query = sqlx::query(both::PACKS);
+        let query = query.bind(signed(after)).bind(signed_size(limit));
+        let rows = self.numbered(query.fetch_all(&self.pools.readers).await)?;
+        let rows = rows.into_iter();
+        Ok(rows.map(|(id, blob)| PackRow { id, blob }).collect())
+    }
+
+    async fn pack(&self, id: u64) -> Result<Option<PackRow>, StoreError> {
+        let query = sqlx::query(both::PACK).bind(signed(id));
+        let blob = self.blob(query.fetch_optional(&self.pools.readers).await)?;
+        Ok(blob.map(|blob| PackRow { id, blob }))
+    }
+
+    async fn deletions(&self) -> Result<Vec<DeletionRow>, StoreError> {
+        let query = sqlx::query(both::DELETIONS);
+        let rows = self.numbered(query.fetch_all(&self.pools.readers).await)?;
+        let rows = rows.into_iter();
+        Ok(rows.map(|(seq, blob)| DeletionRow { seq, blob }).collect())
+    }
+
+    async fn put_blocks(
+        &self,
+        tier: Tier,
+        key: WindowKey,
+        ver: u64,
+        rows: &[BlockRow],
+    ) -> Result<(), StoreError> {
+        let put = async {
+            let mut job = self.job().await?;
+            let written = self.write_blocks(&mut job, (tier, key, ver), rows).await;
+            self.settle(job, written).await
+        };
+        let slice = self.within(put).await?;
+        self.slices.made(slice);
+        Ok(())
+    }
+
+    async fn turn(&self, commit: &FoldCommit) -> Result<(), StoreError> {
+        let turn = async {
+            let mut job = self.job().await?;
+            let turned = self.write_turn(&mut job, commit).await;
+            self.settle(job, turned).await
+        };
+        self.within(turn).await
+    }
+
+    async fn sweep(
+        &self,
+        tier: Tier,
+        key: WindowKey,
+        keep: u64,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let sweep = async {
+            let mut job = self.job().await?;
+            let swept = self.remove_blocks(&mut job, (tier, key, keep), limit).await;
+            self.settle(job, swept).await
+        };
+        self.within(sweep).await
+    }
+
+    async fn expire(&self, tier: Tier, before: Millis, limit: usize) -> Result<usize, StoreError> {
+        // Not within any time: a vacuum takes what it takes.
+        self.remove_windows(tier, before, limit).await
+    }
+
+    async fn expire_series(&self, before: Millis, limit: usize) -> Result<usize, StoreError> {
+        let expire = async {
+            let mut job = self.job().await?;
+            let expire = sqlx::query(statements::EXPIRE_SERIES);
+            let expire = expire.bind(before).bind(signed_size(limit));
+            let expired = expire.execute(&mut *job).await;
+            self.settle(job, expired).await
+        };
+        let expired = self.within(expire).await?;
+        Ok(size(expired.rows_affected()))
+    }
+
+    async fn forget(&self, forgotten: &Forgotten) -> Result<(), StoreError> {
+        let forget = async {
+            let mut job = self.job().await?;
+            let forgot = blocks::remove_rows(&mut job, forgotten).await;
+            self.settle(job, forgot).await
+        };
+        self.within(forget).await
+    }
+
+    async fn size(&self) -> Result<u64, StoreError> {
+        let size: Result<i64, _> = sqlx::query_scalar(statements::SIZE)
+            .fetch_one(&self.pools.readers)
+            .await;
+        size.map(i64::cast_unsigned)
+            .map_err(|error| self.place.failed(&error))
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -269,6 +474,19 @@ fn committed(row: &PgRow, at: usize) -> Result<Committed, sqlx::Error> {
     Ok(Committed {
         seq: unsigned(row, at)?,
         hash: unsigned(row, at + 1)?,
+    })
+}
+
+fn window_head(row: &PgRow) -> Result<WindowHead, sqlx::Error> {
+    let key = WindowKey {
+        window: row.try_get(0)?,
+        pack: unsigned(row, 1)?,
+    };
+    Ok(WindowHead {
+        key,
+        ver: unsigned(row, 2)?,
+        layout: unsigned(row, 3)?,
+        fold_seq: unsigned(row, 4)?,
     })
 }
 

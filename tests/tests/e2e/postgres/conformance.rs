@@ -21,3 +21,4 @@ impl Harness for Server {
 }
 
 system_stats_storage::conformance!(Server(Database::new()));
+system_stats_storage::conformance!(blocks Server(Database::new()));

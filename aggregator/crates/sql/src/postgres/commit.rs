@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use sqlx::{Connection, PgConnection};
-use system_stats_storage::store::{CommitBatch, StoreError};
+use system_stats_storage::store::{CommitBatch, PackRow, StoreError};
 
 use super::{PostgresStore, ring, statements};
 use crate::numbers::signed;
@@ -71,6 +71,7 @@ async fn insert_names(
         let labels: Vec<&[u8]> = rows().map(|row| row.labels.encoded().as_bytes()).collect();
         sqlx::query(statements::INSERT_TARGETS)
             .bind(rows().map(|row| signed(row.id)).collect::<Vec<_>>())
+            .bind(rows().map(|row| signed(row.pack)).collect::<Vec<_>>())
             .bind(labels)
             .execute(&mut *connection)
             .await?;
@@ -109,6 +110,19 @@ async fn write_rest(connection: &mut PgConnection, batch: &CommitBatch) -> Resul
             .execute(&mut *connection)
             .await?;
     }
+    if !batch.left_series.is_empty() {
+        let rows = || batch.left_series.iter();
+        sqlx::query(statements::LEAVE_SERIES)
+            .bind(rows().map(|(id, _)| signed(*id)).collect::<Vec<_>>())
+            .bind(rows().map(|(_, last)| *last).collect::<Vec<_>>())
+            .execute(&mut *connection)
+            .await?;
+    }
+    if let Some(blob) = &batch.deletion {
+        let put = sqlx::query(both::PUT_DELETION).bind(signed(batch.seq));
+        put.bind(&blob[..]).execute(&mut *connection).await?;
+    }
+    put_packs(&mut *connection, &batch.packs).await?;
     let forgotten = [
         (statements::DELETE_SERIES, &batch.forgotten_series),
         (statements::DELETE_TARGETS, &batch.forgotten_targets),
@@ -123,6 +137,17 @@ async fn write_rest(connection: &mut PgConnection, batch: &CommitBatch) -> Resul
     for (key, value) in &batch.meta {
         let set = sqlx::query(both::SET_META).bind(*key).bind(*value);
         set.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn put_packs(
+    connection: &mut PgConnection,
+    packs: &[PackRow],
+) -> Result<(), sqlx::Error> {
+    for pack in packs {
+        let put = sqlx::query(both::PUT_PACK).bind(signed(pack.id));
+        put.bind(&pack.blob[..]).execute(&mut *connection).await?;
     }
     Ok(())
 }

@@ -16,6 +16,12 @@ use crate::numbers::{signed, signed_size, size};
 /// What Postgres says when a lock was not to be had in time ("Appendix A. Error Codes").
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
+/// Whether somebody else had a lock for too long.
+pub(super) fn is_locked(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(|error| error.code().as_deref() == Some(LOCK_NOT_AVAILABLE))
+}
+
 /// A table of the journal, and what is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot {
@@ -129,8 +135,7 @@ impl PostgresStore {
         limit: usize,
     ) -> Result<usize, StoreError> {
         let failed = |error| self.place.failed(&error);
-        let mut transaction = self.pools.jobs.begin().await.map_err(failed)?;
-        self.check_owner(&mut transaction).await?;
+        let mut transaction = self.job().await?;
         let slot = sqlx::query(statements::FIND_SLOT)
             .bind(signed(segment))
             .fetch_optional(&mut *transaction)
@@ -182,9 +187,7 @@ impl PostgresStore {
             }
             match self.empty(slot.number).await {
                 Ok(()) => {}
-                Err(sqlx::Error::Database(error))
-                    if error.code().as_deref() == Some(LOCK_NOT_AVAILABLE) =>
-                {
+                Err(error) if is_locked(&error) => {
                     tracing::debug!(
                         slot = slot.number,
                         "somebody reads a table of the journal; \
@@ -205,7 +208,7 @@ impl PostgresStore {
             return Ok(());
         }
         let epoch = self.epoch.load(Ordering::SeqCst);
-        let owner = sqlx::query(statements::IS_OWNER).bind(epoch);
+        let owner = sqlx::query(statements::HOLD_LEASE).bind(epoch);
         if owner.fetch_optional(&mut *transaction).await?.is_none() {
             return Ok(());
         }

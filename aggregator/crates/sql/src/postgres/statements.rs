@@ -1,5 +1,7 @@
 //! The statements of this dialect. Many rows travel as arrays.
 
+use crate::statements::{for_each, for_each_tier};
+
 pub(super) const HAS_SCHEMA: &str =
     "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1)";
 pub(super) const CREATE_SCHEMA: &str = "CREATE SCHEMA IF NOT EXISTS system_stats";
@@ -9,14 +11,65 @@ pub(super) const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', 
 
 /// Waits for the end of a commit whose outcome is not known: it holds the row.
 pub(super) const COMMITTED: &str = "SELECT seq, hash FROM lease WHERE id = 1 FOR UPDATE";
-pub(super) const IS_OWNER: &str = "SELECT 1 FROM lease WHERE id = 1 AND epoch = $1";
+/// Both rows have the epoch; the first has the newest commit.
+pub(super) const TAKE_LEASE: &str = "WITH taken AS (UPDATE lease SET epoch = epoch + 1 \
+    RETURNING id, epoch, seq, hash) SELECT epoch, seq, hash FROM taken WHERE id = 1";
+/// Keeps the store from being taken over until the end of the transaction.
+pub(super) const HOLD_LEASE: &str = "SELECT 1 FROM lease WHERE id = 2 AND epoch = $1 FOR SHARE";
 
-pub(super) const INSERT_TARGETS: &str =
-    "INSERT INTO target (id, labels) SELECT * FROM UNNEST($1::bigint[], $2::bytea[])";
+pub(super) const INSERT_TARGETS: &str = "INSERT INTO target (id, pack, labels) \
+    SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bytea[])";
 pub(super) const DELETE_TARGETS: &str = "DELETE FROM target WHERE id = ANY($1)";
 pub(super) const INSERT_SERIES: &str = "INSERT INTO series (id, target, inherits, first_ms, labels) \
     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[], $5::bytea[])";
+pub(super) const LEAVE_SERIES: &str = "UPDATE series SET last_ms = gone.last_ms \
+    FROM UNNEST($1::bigint[], $2::bigint[]) AS gone (id, last_ms) WHERE series.id = gone.id";
+pub(super) const SERIES_BY_ID: &str =
+    "SELECT id, target, inherits, labels, first_ms FROM series WHERE id = ANY($1)";
+pub(super) const EXPIRE_SERIES: &str = "DELETE FROM series WHERE id IN \
+    (SELECT id FROM series WHERE last_ms < $1 ORDER BY last_ms LIMIT $2)";
 pub(super) const DELETE_SERIES: &str = "DELETE FROM series WHERE id = ANY($1)";
+
+pub(super) const FIND_HEADERS: [&str; 3] = for_each_tier!(
+    "SELECT w.at - 1, h.ver, h.layout, h.fold_seq, h.clocks \
+     FROM UNNEST($1::bigint[], $2::bigint[]) WITH ORDINALITY AS w (win, pack, at) JOIN header_"
+    " AS h ON h.win = w.win AND h.pack = w.pack"
+);
+/// For each slice; its name and its bounds follow.
+pub(super) const FIND_BLOCKS: [&str; 3] = for_each_tier!(
+    " UNION ALL SELECT g.at, g.grp, NULL, NULL, b.blob \
+     FROM UNNEST($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) AS g (at, win, pack, grp) \
+     JOIN header_"
+    " AS h ON h.win = g.win AND h.pack = g.pack CROSS JOIN LATERAL (SELECT b.blob FROM "
+);
+/// Notes those whose blocks stay until their slice ends, from $4 on.
+pub(super) const EXPIRE_HEADERS: [&str; 3] = for_each_tier!(
+    "WITH gone AS (DELETE FROM header_"
+    " WHERE (win, pack) IN (SELECT win, pack FROM header_"
+    " WHERE win < $1 ORDER BY win, pack LIMIT $2) RETURNING win, pack), \
+     noted AS (INSERT INTO expired_window (tier, win, pack) \
+     SELECT $3, win, pack FROM gone WHERE win >= $4 ON CONFLICT DO NOTHING) \
+     SELECT count(*) FROM gone"
+);
+pub(super) const TAKE_EXPIRED: &str =
+    "DELETE FROM expired_window WHERE tier = $1 AND win = $2 AND pack = $3";
+pub(super) const FORGET_EXPIRED: &str = "DELETE FROM expired_window WHERE tier = $1 AND win < $2";
+pub(super) const LAST_EXPIRED: &str = "SELECT tier, max(win) FROM expired_window GROUP BY tier";
+pub(super) const FIRST_SLICES: &str = "SELECT tier, number FROM first_slice";
+pub(super) const SLICES: &str = "SELECT tier, number FROM slice";
+pub(super) const SLICES_OF_TIER: &str =
+    "SELECT number, is_frozen FROM slice WHERE tier = $1 ORDER BY number";
+pub(super) const NOTE_SLICE: &str = "INSERT INTO slice (tier, number, is_frozen) \
+    VALUES ($1, $2, false) ON CONFLICT DO NOTHING";
+pub(super) const NOTE_FROZEN: &str =
+    "UPDATE slice SET is_frozen = true WHERE tier = $1 AND number = $2";
+pub(super) const DELETE_SLICE: &str = "DELETE FROM slice WHERE tier = $1 AND number = $2";
+/// For a vacuum: it may take long, and should not be noticed.
+pub(super) const UNHURRIED: [&str; 2] =
+    ["SET statement_timeout = 0", "SET vacuum_cost_delay = '5ms'"];
+pub(super) const SIZE: &str = "SELECT COALESCE(sum(pg_total_relation_size(c.oid)), 0)::bigint \
+    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+    WHERE n.nspname = 'system_stats' AND c.relkind = 'r'";
 
 pub(super) const PUT_OBJECTS: &str = "INSERT INTO object (kind, key, updated_ms, body) \
     SELECT * FROM UNNEST($1::bigint[], $2::bytea[], $3::bigint[], $4::bytea[]) \
@@ -43,26 +96,12 @@ pub(super) const SHORT_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '200ms'";
 
 /// A statement for each table of the journal.
 macro_rules! per_slot {
-    ($before:literal, $after:literal) => {
-        per_slot!(@each ($before $after))
-    };
-    ($before:literal, $between:literal, $after:literal) => {
-        per_slot!(@each ($before $between $after))
-    };
-    (@each $parts:tt) => {
-        [
-            per_slot!(@one "journal_0" $parts),
-            per_slot!(@one "journal_1" $parts),
-            per_slot!(@one "journal_2" $parts),
-            per_slot!(@one "journal_3" $parts),
-            per_slot!(@one "journal_4" $parts),
-            per_slot!(@one "journal_5" $parts),
-            per_slot!(@one "journal_6" $parts),
-            per_slot!(@one "journal_7" $parts),
-        ]
-    };
-    (@one $table:literal ($first:literal $($part:literal)+)) => {
-        concat!($first, $($table, $part),+)
+    ($($part:literal)+) => {
+        for_each!(
+            ["journal_0", "journal_1", "journal_2", "journal_3",
+             "journal_4", "journal_5", "journal_6", "journal_7"]
+            ($($part)+)
+        )
     };
 }
 
@@ -70,20 +109,20 @@ macro_rules! per_slot {
 pub(super) const SLOTS: usize = 8;
 
 pub(super) const JOURNAL: [&str; SLOTS] = per_slot!(
-    "SELECT segment, seq, blob FROM ",
+    "SELECT segment, seq, blob FROM "
     " WHERE (segment, seq) > ($1, $2) AND segment >= $3 ORDER BY segment, seq LIMIT $4"
 );
 pub(super) const INSERT_JOURNAL: [&str; SLOTS] =
-    per_slot!("INSERT INTO ", " (segment, seq, blob) VALUES ($1, $2, $3)");
+    per_slot!("INSERT INTO " " (segment, seq, blob) VALUES ($1, $2, $3)");
 pub(super) const COUNT_SEGMENT: [&str; SLOTS] =
-    per_slot!("SELECT count(*) FROM ", " WHERE segment = $1");
+    per_slot!("SELECT count(*) FROM " " WHERE segment = $1");
 pub(super) const HAS_OTHERS: [&str; SLOTS] = per_slot!(
-    "SELECT EXISTS (SELECT 1 FROM ",
+    "SELECT EXISTS (SELECT 1 FROM "
     " WHERE segment >= $2 AND segment <> $1)"
 );
 pub(super) const DELETE_ROWS: [&str; SLOTS] = per_slot!(
-    "DELETE FROM ",
-    " WHERE segment = $1 AND seq IN (SELECT seq FROM ",
+    "DELETE FROM "
+    " WHERE segment = $1 AND seq IN (SELECT seq FROM "
     " WHERE segment = $1 ORDER BY seq LIMIT $2)"
 );
-pub(super) const TRUNCATE: [&str; SLOTS] = per_slot!("TRUNCATE ", "");
+pub(super) const TRUNCATE: [&str; SLOTS] = per_slot!("TRUNCATE " "");

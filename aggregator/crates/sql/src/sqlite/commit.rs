@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
-use system_stats_storage::store::{CommitBatch, StoreError};
+use system_stats_storage::store::{CommitBatch, PackRow, StoreError};
 
 use super::{SqliteStore, journal_id, statements};
 use crate::numbers::signed;
@@ -74,6 +74,16 @@ impl SqliteStore {
                 .execute(&mut *connection)
                 .await?;
         }
+        if !batch.left_series.is_empty() {
+            let left = sqlx::query(statements::LEAVE_SERIES);
+            let left = left.bind(statements::left_rows(&batch.left_series));
+            left.execute(&mut *connection).await?;
+        }
+        if let Some(blob) = &batch.deletion {
+            let put = sqlx::query(both::PUT_DELETION).bind(signed(batch.seq));
+            put.bind(&blob[..]).execute(&mut *connection).await?;
+        }
+        put_packs(&mut *connection, &batch.packs).await?;
         let forgotten = [
             (statements::DELETE_SERIES, &batch.forgotten_series),
             (statements::DELETE_TARGETS, &batch.forgotten_targets),
@@ -93,4 +103,15 @@ impl SqliteStore {
         }
         Ok(())
     }
+}
+
+pub(super) async fn put_packs(
+    connection: &mut SqliteConnection,
+    packs: &[PackRow],
+) -> Result<(), sqlx::Error> {
+    for pack in packs {
+        let put = sqlx::query(both::PUT_PACK).bind(signed(pack.id));
+        put.bind(&pack.blob[..]).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
