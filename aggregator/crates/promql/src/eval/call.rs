@@ -122,7 +122,7 @@ fn timestamp<'e>(
     on: &Timeline,
 ) -> Result<Vector<'e>, EvalError> {
     if let Kind::Select(select) = &arg.kind {
-        return Ok(Vector::lazy(Lookback::new(evaluator, select, on, true)));
+        return Ok(Vector::lazy(Lookback::new(evaluator, select, on, true)?));
     }
     let (input, on) = (evaluator.vector(arg, on)?, *on);
     let seconds = move |step, _| on.time(step) as f64 / 1000.0;

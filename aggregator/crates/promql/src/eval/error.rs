@@ -67,6 +67,9 @@ pub enum EvalError {
     /// A range query of something that is no series.
     #[error("invalid expression type \"{0}\" for range query, must be Scalar or instant Vector")]
     RangeType(ValueType),
+    /// The plan was made for something else.
+    #[error("unexpected error: a selector that was not planned for")]
+    Unplanned,
     /// The stored samples cannot be read.
     #[error("expanding series: {0}")]
     Source(#[from] SourceError),

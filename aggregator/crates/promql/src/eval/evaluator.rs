@@ -15,10 +15,10 @@ use super::held::Held;
 use super::instant::Lookback;
 use super::options::{Options, Output};
 use super::producer::{Producer, Scratch};
-use super::{aggregate, binary, call, collect, scalar};
+use super::{aggregate, binary, call, collect, naming, scalar};
 use crate::ast::At;
 use crate::plan::{self, Fetches, Kind, Lookup, Node, Plan, SelectNode, TimeSpan};
-use crate::value::{ColumnMut, Timeline, Value};
+use crate::value::{ColumnMut, Columns, Timeline, Value};
 
 /// What the evaluation of one query needs everywhere.
 pub(crate) struct Evaluator<'a> {
@@ -185,24 +185,26 @@ impl<'a> Evaluator<'a> {
         select: &SelectNode,
         on: &Timeline,
         length: Millis,
-    ) -> Selected<'_> {
+    ) -> Result<Selected<'_>, EvalError> {
         let range = plan::stretch(select, &self.span, on, length);
-        let Some(at) = self.fetches.find(&select.matchers, range) else {
-            unreachable!("the plan walks the same tree with the same times");
-        };
-        let set = &*self.sets[at];
+        let planned = self.fetches.find(&select.matchers, range);
+        let set = &*self.sets[planned.ok_or(EvalError::Unplanned)?];
         let is_name = |op, name: &str| op == MatchOp::Equal && name == METRIC_NAME;
         let names_one = select.matchers.iter().any(|m| is_name(m.op(), m.name()));
-        Selected {
+        let has_more = || set.labels().iter().any(naming::has_more_than_a_name);
+        Ok(Selected {
             set,
             range,
-            same_name: names_one && !set.labels().iter().any(super::naming::has_more_than_a_name),
-        }
+            same_name: names_one && !has_more(),
+        })
     }
 
     /// The value of a node that is an instant vector.
     pub(crate) fn vector(&self, node: &Node, on: &Timeline) -> Result<Vector<'_>, EvalError> {
         self.budget.check()?;
+        if on.steps == 0 {
+            return Ok(Vector::Ready(Held::new(Columns::new(*on), &self.budget)?));
+        }
         if node.is_invariant && on.steps > 1 {
             let once = self.columns(node, &Timeline::instant(on.start))?;
             let everywhere = collect::repeat(&once, *on, &self.budget)?;
@@ -214,7 +216,7 @@ impl<'a> Evaluator<'a> {
                 if let Some(columns) = known {
                     return Ok(Vector::Ready(columns));
                 }
-                let lookback = Lookback::new(self, select, on, false);
+                let lookback = Lookback::new(self, select, on, false)?;
                 if self.uses[select.id] > 1 {
                     let columns = collect::collect(self, &lookback)?;
                     let key = (select.id, *on);

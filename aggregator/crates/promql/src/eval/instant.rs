@@ -26,16 +26,16 @@ impl<'e> Lookback<'e> {
         select: &SelectNode,
         on: &Timeline,
         asks_time: bool,
-    ) -> Self {
+    ) -> Result<Self, EvalError> {
         let lookback = evaluator.lookup.lookback;
-        Self {
-            selected: evaluator.select(select, on, lookback),
+        Ok(Self {
+            selected: evaluator.select(select, on, lookback)?,
             timeline: *on,
             reference: on.shifted(evaluator.resolve(select.at), select.offset),
             oldest: lookback,
             asks_time,
             budget: &evaluator.budget,
-        }
+        })
     }
 }
 

@@ -44,7 +44,7 @@ impl<'e> Range<'e> {
     ) -> Result<Self, EvalError> {
         match &node.kind {
             Kind::Range(range) => Ok(Self {
-                input: Input::Selected(evaluator.select(&range.select, on, range.range)),
+                input: Input::Selected(evaluator.select(&range.select, on, range.range)?),
                 reference: on.shifted(evaluator.resolve(range.select.at), range.select.offset),
                 length: range.range,
                 timeline: *on,
