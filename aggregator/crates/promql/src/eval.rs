@@ -23,6 +23,8 @@ mod parts;
 mod producer;
 mod ranged;
 mod scalar;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub(crate) use binary::scalar_operation as binary_operation;
