@@ -256,9 +256,9 @@ fn errors_as_users_know_them() {
             r#"label_join(load, "", ",", "a")"#,
             "invalid destination label name in label_join(): ",
         ),
-        (r#"topk(NaN, load)"#, "Scalar value NaN overflows int64"),
-        (r#"topk(1e30, load)"#, "Scalar value 1e+30 overflows int64"),
-        (r#"topk(NaN, nothing)"#, "Scalar value NaN overflows int64"),
+        ("topk(NaN, load)", "Scalar value NaN overflows int64"),
+        ("topk(1e30, load)", "Scalar value 1e+30 overflows int64"),
+        ("topk(NaN, nothing)", "Scalar value NaN overflows int64"),
         (r#"count_values("", load)"#, "invalid label name \"\""),
     ];
     let source = usual();
@@ -366,7 +366,7 @@ fn what_one_side_lacks_is_filled() {
             r#"{host="x"} 12; {host="y"} 11"#,
         ),
         (
-            r#"nothing - on (host) fill_left (3) owner"#,
+            "nothing - on (host) fill_left (3) owner",
             r#"{host="x"} 2; {host="y"} 2"#,
         ),
     ];
