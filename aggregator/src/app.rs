@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::configuration::ConfigSource;
-use self::configuration::Reloader;
+use self::configuration::{Fed, Reloader};
 use self::signals::{Asked, Signals};
 pub use self::store::OlderError;
 use crate::clock::Clock;
@@ -28,8 +28,13 @@ use crate::config::api_keys::KeyFile;
 use crate::housekeeping::{Housekeeping, HousekeepingError};
 use crate::http;
 use crate::inventory::{Inventory, InventoryError};
+use crate::metadata::Metadata;
+use crate::query::{QueryOptions, QueryService};
 use crate::scrape::Scraper;
+use crate::write::Writer;
 
+/// How often metadata that nobody repeats is looked for.
+const METADATA_PERIOD: Duration = Duration::from_mins(10);
 /// Reloads that wait while one runs; one more is refused.
 const WAITING_RELOADS: usize = 4;
 
@@ -50,6 +55,10 @@ pub struct Options {
     pub storage: StorageLocation,
     /// How long samples are kept; zero is for ever.
     pub retention: Duration,
+    /// How much older than the newest sample of its series a sample that others bring may be.
+    pub out_of_order_window: Duration,
+    /// How queries are answered.
+    pub query: QueryOptions,
     /// Where the exporter for this machine listens.
     pub local_exporter: Option<SocketAddr>,
 }
@@ -168,21 +177,35 @@ impl App {
         // Two aggregators that scrape the same fleet do it at different moments.
         let host_name = rustix::system::uname();
         let host_name = host_name.nodename().to_string_lossy();
-        let scraper = Scraper::new(Arc::clone(&storage), clock.clone()).on_host(&host_name);
-        let reloader = Reloader::new(&options.config, local_exporter, scraper, clock.clone());
+        let metadata = Arc::new(Metadata::default());
+        let scraper = Scraper::new(Arc::clone(&storage), clock.clone())
+            .on_host(&host_name)
+            .telling(Arc::clone(&metadata));
+        let query = QueryService::new(Arc::clone(&storage), options.query.clone());
+        let query = Arc::new(query);
+        let writer = Writer::new(Arc::clone(&storage), Arc::clone(&metadata), clock.clone());
+        let fed = Fed {
+            scraper: Arc::new(scraper),
+            query: Arc::clone(&query),
+        };
+        let reloader = Reloader::new(&options.config, local_exporter, fed, clock.clone());
         reloader.reload()?;
 
         let (ask, reloads) = mpsc::channel(WAITING_RELOADS);
         let inventory = Inventory::open(Arc::clone(&storage), clock.clone()).await?;
         let inventory = Arc::new(inventory);
         gate.open(http::router(http::State {
-            own_metrics: own_metrics::renderer(&reloader, &storage),
+            own_metrics: own_metrics::renderer(&reloader, &storage, &writer),
             reload: options.enable_lifecycle.then_some(ask),
             scraper: Arc::clone(reloader.scraper()),
             storage: Arc::clone(&storage),
             inventory: Arc::clone(&inventory),
             keys,
             origins: options.origins.clone(),
+            query,
+            writer: Arc::new(writer),
+            bodies: http::limits::BodyBudget::default(),
+            metadata: Arc::clone(&metadata),
             clock: clock.clone(),
             stop: served.clone(),
         }));
@@ -192,6 +215,7 @@ impl App {
             let retention = options.retention;
             store::expire_regularly(&housekeeping, &storage, &inventory, &clock, retention).await?;
         }
+        forget_metadata_regularly(&housekeeping, metadata, clock).await?;
         housekeeping.start().await?;
         Ok(Some(Self {
             storage,
@@ -240,6 +264,21 @@ impl App {
             Err(error) => tracing::error!(%error, "stopped; not everything could be stored"),
         }
     }
+}
+
+/// Schedules the removal of what nobody says about its metrics any more.
+async fn forget_metadata_regularly(
+    housekeeping: &Housekeeping,
+    metadata: Arc<Metadata>,
+    clock: Clock,
+) -> Result<(), HousekeepingError> {
+    let forget = move || {
+        let (metadata, clock) = (Arc::clone(&metadata), clock.clone());
+        async move { metadata.forget_old(clock.now()) }
+    };
+    housekeeping
+        .every("metadata", METADATA_PERIOD, forget)
+        .await
 }
 
 async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {

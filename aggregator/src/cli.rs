@@ -1,10 +1,13 @@
 //! The command line and its environment twins; the one place that reads the environment.
 
+mod query;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+pub use query::QueryArgs;
 use reqwest::Url;
 
 use crate::app::{ConfigSource, Options, StorageLocation};
@@ -128,6 +131,20 @@ pub struct ServeArgs {
     )]
     retention: Duration,
 
+    /// How much older than the newest sample of its series a sample of a remote write or an
+    /// import may be; decades are fine.
+    #[arg(
+        long = "storage.out-of-order-time-window",
+        value_name = "DURATION",
+        default_value = "1h",
+        env = "SYSTEM_STATS_AGGREGATOR_STORAGE_OUT_OF_ORDER_TIME_WINDOW",
+        value_parser = parse_duration
+    )]
+    out_of_order_window: Duration,
+
+    #[command(flatten)]
+    query: QueryArgs,
+
     /// Where the exporter for this machine listens; empty for none.
     #[arg(
         long = "local-exporter.listen-address",
@@ -175,6 +192,8 @@ impl ServeArgs {
             origins: self.origins.clone(),
             storage: self.storage_location(environment),
             retention: self.retention,
+            out_of_order_window: self.out_of_order_window,
+            query: self.query.options(),
             local_exporter: self.local_exporter.0,
         }
     }

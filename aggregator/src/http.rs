@@ -29,26 +29,46 @@ mod stream;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Extension, Router};
 
 pub use cors::Origins;
 use error::ApiError;
 pub use gate::Gate;
 use legacy::{devices, metrics, services, stack};
-use limits::{Limits, MAX_BODY, guard};
+use limits::{Limits, MAX_BODY, MAX_QUERY_TIME, MAX_WRITE_TIME, guard};
 pub use serve::serve;
 pub use state::{OwnMetrics, ReloadRequest, State};
 
 /// All routes, with their limits.
 pub fn router(state: State) -> Router {
     let state = Arc::new(state);
+    let limits = Limits::new();
+    let querying = Router::new()
+        .route("/api/v1/query", both(prometheus::instant))
+        .route("/api/v1/query_range", both(prometheus::range))
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(limits.within(MAX_QUERY_TIME), guard));
+    let writing = Router::new()
+        .route("/api/v1/write", post(prometheus::write))
+        .route("/api/v1/import/prometheus", post(prometheus::import))
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(from_fn_with_state(Arc::clone(&state), keys::writing))
+        .layer(from_fn_with_state(limits.within(MAX_WRITE_TIME), guard));
     Router::new()
         .merge(contracts(&state))
         .route("/-/healthy", get(lifecycle::healthy))
         .route("/-/ready", get(lifecycle::ready))
         .route("/-/reload", post(lifecycle::reload).put(lifecycle::reload))
+        .route("/api/v1/query_exemplars", both(prometheus::exemplars))
+        .route("/api/v1/labels", both(prometheus::names))
+        .route("/api/v1/label/{name}/values", get(prometheus::values))
+        .route("/api/v1/series", both(prometheus::series))
+        .route("/api/v1/metadata", get(prometheus::metadata))
+        .route("/api/v1/status/buildinfo", get(prometheus::buildinfo))
         .route("/api/v1/targets", get(prometheus::targets))
         .route("/dashboard", get(dashboard::overview))
         .route("/dashboard/hosts/{host}", get(dashboard::host))
@@ -60,8 +80,19 @@ pub fn router(state: State) -> Router {
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(Extension(dashboard::live::Streams::default()))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn_with_state(Limits::new(), guard))
+        .layer(from_fn_with_state(limits, guard))
+        .merge(querying)
+        .merge(writing)
         .with_state(state)
+}
+
+/// A route that is read with GET, and with POST where its parameters are too long for an address.
+fn both<H, T>(handler: H) -> MethodRouter<Arc<State>>
+where
+    H: Handler<T, Arc<State>>,
+    T: 'static,
+{
+    get(handler.clone()).post(handler)
 }
 
 /// The contracts of the older systems. A path that ends with a slash is the same without it, but

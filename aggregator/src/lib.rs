@@ -9,5 +9,8 @@ pub mod config;
 pub mod housekeeping;
 pub mod http;
 pub mod inventory;
+pub mod metadata;
+pub mod query;
 pub mod scrape;
 pub mod telemetry;
+pub mod write;

@@ -45,11 +45,13 @@ use self::target::{Target, fnv64a};
 use self::worker::{Ending, Shared, Worker};
 use crate::clock::Clock;
 use crate::config::{Config, ScrapeConfig};
+use crate::metadata::Metadata;
 
 /// Owns the loops of all targets.
 pub struct Scraper {
     appender: Arc<dyn Appender>,
     systems: Arc<dyn SystemSink>,
+    metadata: Arc<Metadata>,
     clock: Clock,
     host_name: String,
     metrics: ScrapeMetrics,
@@ -86,6 +88,7 @@ impl Scraper {
         Self {
             appender: Arc::<S>::clone(&store),
             systems: store,
+            metadata: Arc::default(),
             clock,
             host_name: String::new(),
             metrics: ScrapeMetrics::default(),
@@ -100,6 +103,14 @@ impl Scraper {
     #[must_use]
     pub fn on_host(mut self, name: &str) -> Self {
         name.clone_into(&mut self.host_name);
+        self
+    }
+
+    /// Names whom to tell what targets say about their metrics. To be called before
+    /// [`Scraper::apply`].
+    #[must_use]
+    pub fn telling(mut self, metadata: Arc<Metadata>) -> Self {
+        self.metadata = metadata;
         self
     }
 
@@ -171,6 +182,7 @@ impl Scraper {
             client: Arc::clone(&pool.client),
             appender: Arc::clone(&self.appender),
             systems: Arc::clone(&self.systems),
+            metadata: Arc::clone(&self.metadata),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             state,

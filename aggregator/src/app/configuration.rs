@@ -9,6 +9,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError};
+use crate::query::QueryService;
 use crate::scrape::Scraper;
 
 /// The configuration that is used where there is no file; it scrapes [`SHIPPED_TARGET`].
@@ -77,11 +78,17 @@ impl LoadMetrics {
     }
 }
 
+/// What a configuration is given to.
+pub(super) struct Fed {
+    pub(super) scraper: Arc<Scraper>,
+    pub(super) query: Arc<QueryService>,
+}
+
 /// Reads the configuration and puts it into effect, all or nothing.
 pub(super) struct Reloader {
     source: ConfigSource,
     local_exporter: Option<SocketAddr>,
-    scraper: Arc<Scraper>,
+    fed: Fed,
     metrics: LoadMetrics,
     clock: Clock,
 }
@@ -90,14 +97,13 @@ impl Reloader {
     pub(super) fn new(
         source: &ConfigSource,
         local_exporter: Option<SocketAddr>,
-        scraper: Scraper,
+        fed: Fed,
         clock: Clock,
     ) -> Self {
-        let (source, scraper) = (source.clone(), Arc::new(scraper));
         Self {
-            source,
+            source: source.clone(),
             local_exporter,
-            scraper,
+            fed,
             metrics: LoadMetrics::default(),
             clock,
         }
@@ -105,7 +111,12 @@ impl Reloader {
 
     /// The scraper that the configuration is given to.
     pub(super) fn scraper(&self) -> &Arc<Scraper> {
-        &self.scraper
+        &self.fed.scraper
+    }
+
+    /// The service for queries that the configuration is given to.
+    pub(super) fn query(&self) -> &Arc<QueryService> {
+        &self.fed.query
     }
 
     /// What happened at the last attempts.
@@ -118,7 +129,10 @@ impl Reloader {
         let loaded = self.source.load(self.local_exporter);
         self.metrics.note(loaded.is_ok(), &self.clock);
         let config = loaded?;
-        self.scraper.apply(&config);
+        let fed = &self.fed;
+        fed.query
+            .set_subquery_step(config.global.evaluation_interval);
+        fed.scraper.apply(&config);
         tracing::info!(
             jobs = config.scrape_configs.len(),
             "the configuration is in effect"

@@ -13,12 +13,15 @@ use system_stats_storage::Storage;
 use super::configuration::Reloader;
 use crate::http::OwnMetrics;
 use crate::telemetry::metrics;
+use crate::write::Writer;
 
 /// Registers everything; the result writes it in a format.
-pub(super) fn renderer(reloader: &Reloader, storage: &Arc<Storage>) -> OwnMetrics {
+pub(super) fn renderer(reloader: &Reloader, storage: &Arc<Storage>, writer: &Writer) -> OwnMetrics {
     let mut registry = metrics::registry();
     reloader.metrics().register(&mut registry);
     reloader.scraper().metrics().register(&mut registry);
+    reloader.query().metrics().register(&mut registry);
+    writer.metrics().register(&mut registry);
     registry.register_collector(Box::new(StorageMetrics(Arc::clone(storage))));
     Arc::new(move |exposition| metrics::render(&registry, exposition))
 }

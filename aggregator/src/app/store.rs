@@ -34,7 +34,11 @@ pub(super) async fn open(options: &Options, clock: &Clock) -> Result<Storage, St
         }
         opened => opened?,
     };
-    let storage = Storage::open(store, StorageOptions::default()).await?;
+    let storage_options = StorageOptions {
+        out_of_order_window: options.out_of_order_window,
+        ..StorageOptions::default()
+    };
+    let storage = Storage::open(store, storage_options).await?;
     let status = storage.status();
     tracing::info!(
         series = status.series,

@@ -93,6 +93,12 @@ impl ApiKeys {
         }
     }
 
+    /// Whether there is no key at all: then nobody needs one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Whether a write of this contract needs a key.
     #[must_use]
     pub fn is_needed(&self, contract: Contract) -> bool {

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
+use serde::Serialize;
 use serde_json::json;
 use system_stats_model::append::AppendError;
 
@@ -15,6 +16,20 @@ use crate::inventory::InventoryError;
 
 /// How long a client that meets a busy or unavailable store is told to wait.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+/// The status of a request whose client has gone, as nginx and Prometheus have it.
+const CANCELED: u16 = 499;
+/// Paths of Prometheus' API whose errors are lines of text.
+const PROMETHEUS_TEXT: [&str; 2] = ["/api/v1/write", "/api/v1/import/prometheus"];
+
+/// The envelope of Prometheus' errors.
+#[derive(Serialize)]
+struct Failure<'a> {
+    status: &'static str,
+    #[serde(rename = "errorType")]
+    error_type: &'static str,
+    error: &'a str,
+}
 
 /// Why a request was not served. The message is for the client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +73,18 @@ pub(crate) enum ApiError {
     /// For now; worth another try.
     #[error("{0}")]
     Unavailable(String),
+    /// The body is of a kind that is not taken here.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The expression of a query has no value.
+    #[error("{0}")]
+    Execution(String),
+    /// A query took longer than it may.
+    #[error("{0}")]
+    QueryTimeout(String),
+    /// Nobody waits for the query any more.
+    #[error("{0}")]
+    Canceled(String),
     /// Our fault; the log has the rest.
     #[error("internal error")]
     Internal,
@@ -77,7 +104,12 @@ impl ApiError {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::CrossSite | Self::Disabled(_) => StatusCode::FORBIDDEN,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Timeout { .. } | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Execution(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Canceled(_) => StatusCode::from_u16(CANCELED).unwrap_or(StatusCode::BAD_REQUEST),
+            Self::Timeout { .. } | Self::Unavailable(_) | Self::QueryTimeout(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal | Self::ReloadFailed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -86,7 +118,9 @@ impl ApiError {
     fn prometheus_type(&self) -> &'static str {
         match self {
             Self::Missing(_) | Self::NotFound => "not_found",
-            Self::Timeout { .. } => "timeout",
+            Self::Timeout { .. } | Self::QueryTimeout(_) => "timeout",
+            Self::Execution(_) => "execution",
+            Self::Canceled(_) => "canceled",
             Self::Unavailable(_) | Self::TooMany(_) => "unavailable",
             Self::Internal | Self::ReloadFailed(_) => "internal",
             _ => "bad_data",
@@ -148,7 +182,9 @@ pub(crate) enum Dialect {
 impl Dialect {
     /// The dialect that a path speaks.
     pub(crate) fn of(path: &str) -> Self {
-        if path.starts_with("/api/v1/") {
+        if PROMETHEUS_TEXT.contains(&path) {
+            Self::Plain
+        } else if path.starts_with("/api/v1/") {
             Self::Prometheus
         } else if path.starts_with("/-/") {
             Self::Plain
@@ -168,10 +204,17 @@ pub(crate) fn render(mut response: Response, dialect: Dialect) -> Response {
     let message = error.to_string();
     let body = match dialect {
         Dialect::Legacy => Json(json!({ "error": message })).into_response(),
-        Dialect::Prometheus => {
-            let kind = error.prometheus_type();
-            Json(json!({ "status": "error", "errorType": kind, "error": message })).into_response()
+        // What is not there at all is answered by Prometheus' router, before its API: Grafana
+        // tells a server without an API for rules from one with it by this text.
+        Dialect::Prometheus if error == ApiError::NotFound => {
+            "404 page not found\n".into_response()
         }
+        Dialect::Prometheus => Json(Failure {
+            status: "error",
+            error_type: error.prometheus_type(),
+            error: &message,
+        })
+        .into_response(),
         Dialect::Plain => format!("{message}\n").into_response(),
         Dialect::Page => Html(dashboard::error_page(error.status(), &message)).into_response(),
     };
@@ -211,7 +254,7 @@ mod tests {
             ("/data", r#"{"error":"no <such> \"thing\""}"#),
             (
                 "/api/v1/targets",
-                r#"{"error":"no <such> \"thing\"","errorType":"bad_data","status":"error"}"#,
+                r#"{"status":"error","errorType":"bad_data","error":"no <such> \"thing\""}"#,
             ),
             ("/-/reload", "no <such> \"thing\"\n"),
             ("/dashboards", r#"{"error":"no <such> \"thing\""}"#),
@@ -221,6 +264,19 @@ mod tests {
         }
         let page = body(error(), "/dashboard/hosts/x").await;
         assert!(page.contains("no &lt;such&gt;"), "{page}");
+    }
+
+    #[tokio::test]
+    async fn what_prometheus_does_not_have_is_not_there_in_its_words() {
+        let path = "/api/v1/rules/test/test";
+        assert_eq!(body(ApiError::NotFound, path).await, "404 page not found\n");
+        let missing = ApiError::Missing("no such thing".to_owned());
+        let expected = r#"{"status":"error","errorType":"not_found","error":"no such thing"}"#;
+        assert_eq!(body(missing, path).await, expected);
+        let canceled = ApiError::Canceled("query was canceled in query queue".to_owned());
+        assert_eq!(canceled.status().as_u16(), 499);
+        let plain = ApiError::BadRequest("out of bounds".to_owned());
+        assert_eq!(body(plain, "/api/v1/write").await, "out of bounds\n");
     }
 
     #[tokio::test]

@@ -17,10 +17,14 @@ pub(crate) fn check(
     headers: &HeaderMap,
     contract: Contract,
 ) -> Result<(), ApiError> {
-    let keys = state.keys.current();
-    if !keys.is_needed(contract) {
+    if !state.keys.current().is_needed(contract) {
         return Ok(());
     }
+    require(state, headers)
+}
+
+fn require(state: &State, headers: &HeaderMap) -> Result<(), ApiError> {
+    let keys = state.keys.current();
     match presented(headers).and_then(|key| keys.name_of(key)) {
         Some(name) => {
             tracing::debug!(key = name, "a write with a key");
@@ -38,11 +42,32 @@ pub(crate) fn is_presented(state: &State, headers: &HeaderMap) -> bool {
 /// The layer for what deletes hosts: a key where one is needed, and no page of another site unless
 /// it presents one.
 pub(crate) async fn deleting(Extracted(state): Shared, request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    if let Err(error) = check(&state, headers, Contract::MonitoringStack) {
+    let checked = check(&state, request.headers(), Contract::MonitoringStack);
+    guarded(&state, checked, request, next).await
+}
+
+/// The layer for remote writes and imports: as for what deletes, and no exemptions, as their
+/// clients can send a key.
+pub(crate) async fn writing(Extracted(state): Shared, request: Request, next: Next) -> Response {
+    let checked = if state.keys.current().is_empty() {
+        Ok(())
+    } else {
+        require(&state, request.headers())
+    };
+    guarded(&state, checked, request, next).await
+}
+
+async fn guarded(
+    state: &State,
+    checked: Result<(), ApiError>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Err(error) = checked {
         return error.into_response();
     }
-    if same_site::is_cross_site(headers) && !is_presented(&state, headers) {
+    let headers = request.headers();
+    if same_site::is_cross_site(headers) && !is_presented(state, headers) {
         return ApiError::CrossSite.into_response();
     }
     next.run(request).await

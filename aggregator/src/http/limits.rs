@@ -10,12 +10,16 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{ApiError, Dialect, render};
 
 /// The longest request body in bytes. A whole `/system` object of a big host is a tenth of it.
 pub const MAX_BODY: usize = 2 << 20;
+/// The longest body of a remote write or an import in bytes, as it is sent.
+pub(crate) const MAX_WRITE_BODY: usize = 32 << 20;
+/// Bytes that the bodies of writes may take all together; further ones wait unread.
+const MAX_WRITE_BODIES: usize = 256 << 20;
 /// How deep arrays and objects in a request body may nest.
 pub(crate) const MAX_DEPTH: usize = 64;
 /// The longest name of a host, a service or the like that may be pushed, in characters.
@@ -30,6 +34,11 @@ const MAX_REQUESTS: usize = 512;
 const MAX_TIME: Duration = Duration::from_secs(30);
 /// Pages that are kept fresh by a stream at once; one more has to ask again and again.
 pub(crate) const MAX_STREAMS: usize = 64;
+/// The longest time until the response to a query begins; the service for queries has bounds of
+/// its own below it.
+pub(crate) const MAX_QUERY_TIME: Duration = Duration::from_hours(1);
+/// The longest time until a write is answered, the time for its body included.
+pub(crate) const MAX_WRITE_TIME: Duration = Duration::from_mins(5);
 /// Connections open at once, over all listeners.
 pub(crate) const MAX_CONNECTIONS: usize = 2048;
 /// The longest time a connection may take to send a request's head, or to stay idle.
@@ -64,6 +73,35 @@ impl Limits {
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
             time: MAX_TIME,
         }
+    }
+}
+
+impl Limits {
+    /// The same places, for routes that may take another time.
+    pub(crate) fn within(&self, time: Duration) -> Self {
+        Self {
+            requests: Arc::clone(&self.requests),
+            time,
+        }
+    }
+}
+
+/// The room for the bodies of writes.
+#[derive(Clone, Debug)]
+pub struct BodyBudget(Arc<Semaphore>);
+
+impl Default for BodyBudget {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_WRITE_BODIES)))
+    }
+}
+
+impl BodyBudget {
+    /// Waits until there is room for so many bytes.
+    pub(crate) async fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {
+        let bytes = u32::try_from(bytes.min(MAX_WRITE_BODIES)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.0).acquire_many_owned(bytes).await;
+        room.map_err(|_| ApiError::Unavailable("the server is stopping".to_owned()))
     }
 }
 

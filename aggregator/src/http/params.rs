@@ -27,6 +27,12 @@ impl Params {
         named.find_map(|(_, value)| (!value.is_empty()).then_some(value.as_str()))
     }
 
+    /// All parameters called `name`.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.0.iter().filter(move |(have, _)| have == name);
+        named.map(|(_, value)| value.as_str())
+    }
+
     /// A whole number, if the parameter is there.
     pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, ApiError> {
         let parsed = self.get(name).map(str::parse).transpose();

@@ -8,11 +8,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::cors::Origins;
+use super::limits::BodyBudget;
 use crate::clock::Clock;
 use crate::config::api_keys::KeyFile;
 use crate::inventory::Inventory;
+use crate::metadata::Metadata;
+use crate::query::QueryService;
 use crate::scrape::Scraper;
 use crate::telemetry::metrics::Exposition;
+use crate::write::Writer;
 
 /// Writes the aggregator's own metrics in a format.
 pub type OwnMetrics = Arc<dyn Fn(Exposition) -> Result<String, fmt::Error> + Send + Sync>;
@@ -32,6 +36,14 @@ pub struct State {
     pub keys: Arc<KeyFile>,
     /// Which sites' pages may use the contracts that are open to them.
     pub origins: Origins,
+    /// Queries.
+    pub query: Arc<QueryService>,
+    /// Samples that others bring.
+    pub writer: Arc<Writer>,
+    /// The room for what they bring.
+    pub bodies: BodyBudget,
+    /// What is said about metrics.
+    pub metadata: Arc<Metadata>,
     /// The time.
     pub clock: Clock,
     /// The aggregator's own metrics.

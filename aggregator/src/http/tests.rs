@@ -5,5 +5,6 @@ mod durability;
 mod many;
 mod openapi;
 mod pages;
+mod prometheus;
 mod server;
 mod streams;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use system_stats_model::append::{
     AppendError, Appender, Batch, Order, Outcome, Row, TargetId, Urgency,
 };
+use system_stats_model::exposition::{Format, Limits, Parser};
 use system_stats_model::sample::Millis;
 use tokio::time::Instant;
 
@@ -16,6 +17,7 @@ use super::error::ScrapeError;
 use super::reading::{Counts, Reading, Rules, end};
 use super::report::Report;
 use super::worker::Shared;
+use crate::metadata::{Descriptions, REPEATED};
 
 /// What a target's loop carries from scrape to scrape.
 #[derive(Default)]
@@ -24,6 +26,8 @@ pub(super) struct Memory {
     ids: Option<Ids>,
     /// How large the last body was.
     pub(super) body_bytes: usize,
+    /// What was last told about the metrics, as a hash, and when.
+    told: Option<(u64, Millis)>,
 }
 
 #[derive(Clone, Copy)]
@@ -152,6 +156,7 @@ impl Memory {
         };
         let mut reading = Reading::new(&rules, &*shared.appender, &mut self.cache);
         let read = reading.read(&answer.body, format);
+        let descriptions = reading.descriptions;
         *counts = reading.counts;
         let mut rows = reading.rows;
         read?;
@@ -162,7 +167,17 @@ impl Memory {
         let outcome = append(&*shared.appender, ids.target, rows)?;
         self.cache.keep_seen();
         note(shared, outcome, *counts);
+        self.tell(shared, (&answer.body, format), descriptions, when.at);
         Ok(())
+    }
+
+    /// Tells what the body says about its metrics, when that is new or has not been told for long.
+    fn tell(&mut self, shared: &Shared, body: (&[u8], Format), hash: u64, at: Millis) {
+        let is_fresh = |(told, when): (u64, Millis)| told == hash && at - when < REPEATED;
+        if !self.told.is_some_and(is_fresh) {
+            shared.metadata.tell(descriptions(body.0, body.1), at);
+            self.told = Some((hash, at));
+        }
     }
 
     fn store_failure(
@@ -198,6 +213,16 @@ impl Memory {
         self.cache.none_live();
         Ok(())
     }
+}
+
+/// What a body that was read before says about its metrics.
+fn descriptions(body: &[u8], format: Format) -> Descriptions {
+    let mut found = Descriptions::default();
+    let parser = Parser::new(body, format, Limits::default());
+    parser
+        .map_while(Result::ok)
+        .for_each(|entry| found.add(entry));
+    found
 }
 
 fn append(

@@ -1,9 +1,11 @@
 //! From a body to rows.
 
 use system_stats_model::append::{Appender, Row, SeriesId, TargetId};
-use system_stats_model::exposition::{self, Entry, Format, LabelPair, Parser, Series};
+use system_stats_model::exposition::{self, Entry, Format, LabelPair, MetricType, Parser, Series};
 use system_stats_model::labels::Labels;
 use system_stats_model::sample::{Millis, STALE};
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::cache::{Cache, Slot, TextKey};
 use super::error::ScrapeError;
@@ -51,6 +53,8 @@ pub(super) struct Reading<'a> {
     cache: &'a mut Cache,
     pub(super) counts: Counts,
     pub(super) rows: Vec<Row>,
+    /// A hash of what the body says about its metrics.
+    pub(super) descriptions: u64,
     /// Whether there were more series than the job allows.
     is_over: bool,
 }
@@ -68,6 +72,7 @@ impl<'a> Reading<'a> {
             cache,
             counts: Counts::default(),
             rows: Vec::new(),
+            descriptions: 0,
             is_over: false,
         }
     }
@@ -78,8 +83,11 @@ impl<'a> Reading<'a> {
         let mut parser = Parser::new(body, format, exposition::Limits::default());
         let mut pairs = Vec::new();
         while let Some(entry) = parser.next() {
-            if let Entry::Series(series) = entry? {
-                self.sample(&parser, &series, &mut pairs)?;
+            match entry? {
+                Entry::Series(series) => self.sample(&parser, &series, &mut pairs)?,
+                Entry::Type { name, kind } => self.described(&name, MetricType::as_str(kind)),
+                Entry::Help { name, text } => self.described(&name, &text),
+                Entry::Unit { name, unit } => self.described(&name, unit),
             }
         }
         if self.is_over {
@@ -89,6 +97,11 @@ impl<'a> Reading<'a> {
         self.rows
             .extend(self.cache.vanished().map(|series| end(series, at)));
         Ok(())
+    }
+
+    fn described(&mut self, name: &str, what: &str) {
+        let hash = xxh3_64_with_seed(name.as_bytes(), self.descriptions);
+        self.descriptions = xxh3_64_with_seed(what.as_bytes(), hash);
     }
 
     fn sample<'b>(

@@ -22,6 +22,7 @@ use super::system::{self, Due, SystemSink};
 use super::target::Target;
 use crate::clock::Clock;
 use crate::config::ScrapeConfig;
+use crate::metadata::Metadata;
 
 /// Bodies above this are read beside the runtime's own threads.
 const INLINE_BODY_BYTES: usize = 128 << 10;
@@ -33,6 +34,7 @@ pub(super) struct Shared {
     pub(super) client: Arc<Client>,
     pub(super) appender: Arc<dyn Appender>,
     pub(super) systems: Arc<dyn SystemSink>,
+    pub(super) metadata: Arc<Metadata>,
     pub(super) clock: Clock,
     pub(super) metrics: ScrapeMetrics,
     pub(super) state: Arc<State>,

@@ -11,9 +11,13 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use system_stats_aggregator::clock::Clock;
+use system_stats_aggregator::http::limits::BodyBudget;
 use system_stats_aggregator::http::{Origins, State, router};
 use system_stats_aggregator::inventory::Inventory;
+use system_stats_aggregator::metadata::Metadata;
+use system_stats_aggregator::query::{QueryOptions, QueryService};
 use system_stats_aggregator::scrape::Scraper;
+use system_stats_aggregator::write::Writer;
 use system_stats_storage::memory::MemoryStore;
 use system_stats_storage::{Options, Storage};
 use tower::ServiceExt as _;
@@ -79,9 +83,15 @@ async fn empty() -> State {
     let storage = Arc::new(storage.expect("the store is empty"));
     let clock = Clock::manual(NOW);
     let inventory = Inventory::open(storage.clone(), clock.clone()).await;
+    let metadata = Arc::new(Metadata::default());
+    let writer = Writer::new(storage.clone(), metadata.clone(), clock.clone());
     State {
         storage: storage.clone(),
         inventory: Arc::new(inventory.expect("the store is empty")),
+        query: Arc::new(QueryService::new(storage.clone(), QueryOptions::default())),
+        writer: Arc::new(writer),
+        bodies: BodyBudget::default(),
+        metadata,
         scraper: Arc::new(Scraper::new(storage, clock.clone())),
         clock,
         keys: Arc::default(),

@@ -81,6 +81,23 @@ pub enum MetricType {
     Unknown,
 }
 
+impl MetricType {
+    /// As `OpenMetrics` and Prometheus' API write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::GaugeHistogram => "gaugehistogram",
+            Self::Summary => "summary",
+            Self::Info => "info",
+            Self::StateSet => "stateset",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// One line that says something.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry<'a> {

@@ -18,8 +18,12 @@ use tower::ServiceExt;
 
 use super::super::{Origins, State, router};
 use crate::clock::Clock;
+use crate::http::limits::BodyBudget;
 use crate::inventory::Inventory;
+use crate::metadata::Metadata;
+use crate::query::{QueryOptions, QueryService};
 use crate::scrape::Scraper;
+use crate::write::Writer;
 
 /// The day the contract's examples are from, a good year later.
 pub(crate) const NOW: Millis = 1_780_000_000_000;
@@ -71,9 +75,15 @@ impl Server {
         let stop = CancellationToken::new();
         let inventory = Inventory::open(storage.clone(), clock.clone()).await;
         let inventory = Arc::new(inventory.unwrap());
+        let metadata = Arc::new(Metadata::default());
+        let writer = Writer::new(storage.clone(), metadata.clone(), clock.clone());
         let state = State {
             storage: storage.clone(),
             inventory,
+            query: Arc::new(QueryService::new(storage.clone(), QueryOptions::default())),
+            writer: Arc::new(writer),
+            bodies: BodyBudget::default(),
+            metadata,
             scraper: Arc::new(Scraper::new(storage.clone(), clock.clone())),
             keys: Arc::default(),
             origins: Origins::default(),

@@ -76,6 +76,7 @@ impl Fixture {
             job: Arc::new(job),
             appender,
             systems: Arc::<Storage>::clone(&storage),
+            metadata: Arc::default(),
             clock: clock.clone(),
             metrics: ScrapeMetrics::default(),
             state: Arc::default(),
