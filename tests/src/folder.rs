@@ -47,13 +47,19 @@ impl Drop for Folder {
     }
 }
 
-/// The folder of the build that the running test belongs to, for instance `target/debug`.
+/// The folder of the build that the running test or program belongs to, for instance
+/// `target/debug`.
 pub fn build() -> PathBuf {
-    let test = std::env::current_exe().expect("a running test has a file");
-    test.ancestors()
-        .nth(2)
-        .expect("tests lie in BUILD/deps")
-        .to_owned()
+    let program = std::env::current_exe().expect("a running program has a file");
+    let folder = program.parent().expect("a file lies in a folder");
+    // Tests lie one deeper.
+    let is_of_tests = folder.ends_with("deps");
+    let folder = if is_of_tests {
+        folder.parent()
+    } else {
+        Some(folder)
+    };
+    folder.expect("deps lies in the build").to_owned()
 }
 
 /// Where screenshots and the like are left for people to look at.

@@ -246,5 +246,11 @@ fn dragging_over_a_chart_zooms() {
     let table = "document.querySelector('[data-panel=cpu] details').open = true;
         return document.querySelectorAll('[data-panel=cpu] td').length > 2";
     browser.wait_for("the chart as a table", PATIENCE, table);
+    let jump = "
+        const event = new KeyboardEvent('keydown', { key: 'k', ctrlKey: true, bubbles: true });
+        document.body.dispatchEvent(event); return true";
+    browser.run(jump);
+    let filter = "return document.activeElement?.id === 'filter'";
+    browser.wait_for("the filter, from anywhere", PATIENCE, filter);
     assert_clean(&browser, &origin);
 }
