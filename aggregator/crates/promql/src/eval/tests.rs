@@ -474,6 +474,32 @@ fn only_what_is_looked_at_is_fetched() {
     }
 }
 
+/// As deep as the parser allows, on a thread with the usual two megabytes.
+#[test]
+fn deep_expressions_fit_on_the_stack() {
+    let source = usual();
+    let deep = [
+        format!("{}owner{}", "abs(".repeat(98), ")".repeat(98)),
+        format!("{}owner{}", "sum(".repeat(98), ")".repeat(98)),
+        format!(
+            "{}vector(1){}",
+            "sum_over_time(".repeat(40),
+            "[2m:1m])".repeat(40)
+        ),
+        vec!["owner"; 200].join(" + "),
+        vec!["owner"; 200].join(" or "),
+        vec!["1"; 100].join(" - time() - "),
+    ];
+    for text in deep {
+        let thread = std::thread::Builder::new().stack_size(2 << 20);
+        std::thread::scope(|scope| {
+            let run = || evaluate(&plan(&text), &source, &at(1)).map(|output| shown(&output.value));
+            let result = thread.spawn_scoped(scope, run).unwrap().join().unwrap();
+            assert!(result.is_ok(), "{text}: {result:?}");
+        });
+    }
+}
+
 /// Many series, so that every operation is split.
 #[test]
 fn threads_do_not_change_results() {

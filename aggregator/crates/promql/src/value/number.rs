@@ -9,11 +9,7 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 /// at least two digits outside of `1e-6..1e21`, `NaN`, `+Inf`, `-Inf`.
 pub fn write_value(out: &mut String, value: f64) {
     let size = value.abs();
-    if size < EXACT && size.fract() == 0.0 && value.to_bits() != (-0.0_f64).to_bits() {
-        #[expect(clippy::cast_possible_truncation, reason = "integral and below 2^53")]
-        let whole = value as i64;
-        write_text(out, format_args!("{whole}"));
-    } else if size == 0.0 || (1e-6..1e21).contains(&size) || !size.is_finite() {
+    if size == 0.0 || (1e-6..1e21).contains(&size) || !size.is_finite() {
         write_decimal(out, value);
     } else {
         write_exponent(out, value);
@@ -22,6 +18,22 @@ pub fn write_value(out: &mut String, value: f64) {
 
 /// Writes the value without an exponent, however long it gets: `1e300` has 301 digits.
 pub fn write_decimal(out: &mut String, value: f64) {
+    let size = value.abs();
+    if size < EXACT && size.fract() == 0.0 && value.to_bits() != (-0.0_f64).to_bits() {
+        #[expect(clippy::cast_possible_truncation, reason = "integral and below 2^53")]
+        let whole = value as i64;
+        write_text(out, format_args!("{whole}"));
+        return;
+    }
+    if (1e-4..EXACT).contains(&size) {
+        let mut buffer = zmij::Buffer::new();
+        let text = buffer.format_finite(value);
+        // Within these bounds it needs no exponent, but that is not promised.
+        if !text.contains('e') {
+            out.push_str(text);
+            return;
+        }
+    }
     if value.is_nan() {
         out.push_str("NaN");
     } else if value.is_infinite() {
@@ -106,6 +118,7 @@ mod tests {
             (-2.5e-7, "-2.5e-07"),
             (5e-324, "5e-324"),
             (9_007_199_254_740_993.0, "9007199254740992"),
+            (1_647_171_713_055_161.2, "1647171713055161.2"),
             (1e20, "100000000000000000000"),
             (1e21, "1e+21"),
             (1.25e300, "1.25e+300"),
@@ -147,6 +160,18 @@ mod tests {
             let value = f64::from_bits(bits);
             let back: f64 = api(value).parse().unwrap();
             prop_assert!(back.to_bits() == bits || (back.is_nan() && value.is_nan()));
+        }
+
+        #[test]
+        fn usual_values_are_written_like_decimals(value in prop_oneof![
+            -1e3..1e3_f64,
+            1e-6..1e-2_f64,
+            1e12..1e17_f64,
+            (-1_000_000..1_000_000).prop_map(|hundredths| f64::from(hundredths) / 100.0),
+        ]) {
+            let (text, usual) = (api(value), value.to_string());
+            prop_assert!(!text.contains('e') && text.len() == usual.len(), "{text}, not {usual}");
+            prop_assert_eq!(text.parse(), Ok(value));
         }
     }
 }

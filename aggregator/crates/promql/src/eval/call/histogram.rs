@@ -257,17 +257,20 @@ fn bucket_fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64 {
     if lower >= upper {
         return 0.0;
     }
-    let rank = |value| {
-        rank_of(value, buckets)
-            .filter(|rank| *rank <= count)
-            .unwrap_or(count)
+    let rank = |value| match rank_of(value, buckets) {
+        Some(rank) if rank > count => count,
+        Some(rank) => rank,
+        None => count,
     };
     (rank(upper) - rank(lower)) / count
 }
 
-/// How many observations are below `value`; nothing if it is above all bounds.
+/// How many observations are below `value`; nothing if it is above all bounds. The first bucket
+/// begins at 0 if its bound is above that.
 fn rank_of(value: f64, buckets: &[Bucket]) -> Option<f64> {
-    let (mut below, mut rank) = (f64::NEG_INFINITY, 0.0);
+    let is_positive = buckets.first().is_some_and(|bucket| bucket.bound > 0.0);
+    let mut below = if is_positive { 0.0 } else { f64::NEG_INFINITY };
+    let mut rank = 0.0;
     for bucket in buckets {
         if below >= value {
             return Some(rank);
@@ -363,5 +366,7 @@ mod tests {
                 "{lower}..{upper}: {share}"
             );
         }
+        let mut positive = buckets(&[(0.1, 10.0), (0.5, 30.0), (inf, 40.0)]);
+        assert_eq!(bucket_fraction(0.0, 0.5, &mut positive), 0.75);
     }
 }

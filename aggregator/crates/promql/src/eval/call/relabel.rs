@@ -1,5 +1,6 @@
 use regex::RegexBuilder;
 use system_stats_model::labels::{LabelsBuilder, METRIC_NAME};
+use system_stats_model::matcher::anchored_pattern;
 
 use super::super::error::EvalError;
 use super::super::evaluator::Evaluator;
@@ -26,10 +27,11 @@ pub(super) fn replace(
     let refused = |what: &str, which: &str| {
         EvalError::Parameter(format!("invalid {what} in label_replace(): {which}"))
     };
-    let regex = RegexBuilder::new(&format!("^(?s:{pattern})$"))
-        .size_limit(REGEX_SIZE_LIMIT)
-        .build()
-        .map_err(|_| refused("regular expression", pattern))?;
+    let compiled = anchored_pattern(pattern).ok().and_then(|pattern| {
+        let mut builder = RegexBuilder::new(&pattern);
+        builder.size_limit(REGEX_SIZE_LIMIT).build().ok()
+    });
+    let regex = compiled.ok_or_else(|| refused("regular expression", pattern))?;
     if target.is_empty() {
         return Err(refused("destination label name", target));
     }
