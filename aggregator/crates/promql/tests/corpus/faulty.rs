@@ -1,11 +1,11 @@
 //! The runner itself: a script that is wrong has to fail.
 
-use crate::run::run;
+use crate::run::{Names, run};
 
 const LOAD: &str = "load 1m\n  a{x=\"1\"} 1 2 3\n  a{x=\"2\"} 10 NaN stale\n\n";
 
 fn failures(script: &str) -> Vec<String> {
-    let outcome = run(&format!("{LOAD}{script}")).unwrap();
+    let outcome = run(&format!("{LOAD}{script}"), Names::Late).unwrap();
     outcome.failures.into_iter().map(|f| f.message).collect()
 }
 
@@ -87,6 +87,6 @@ fn what_cannot_be_read_names_its_line() {
         ),
     ];
     for (script, expected) in scripts {
-        assert_eq!(run(script).unwrap_err(), expected, "{script}");
+        assert_eq!(run(script, Names::Late).unwrap_err(), expected, "{script}");
     }
 }

@@ -28,17 +28,35 @@ pub(crate) struct Failure {
     pub(crate) message: String,
 }
 
+/// When the names go that operations drop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// With the operation.
+    AtOnce,
+    /// At the end of the query.
+    Late,
+}
+
+/// What expressions are evaluated over, and how.
+struct Data {
+    source: FixedSource,
+    names: Names,
+}
+
 /// Runs a script; an error when it cannot be read.
-pub(crate) fn run(script: &str) -> Result<Outcome, String> {
+pub(crate) fn run(script: &str, names: Names) -> Result<Outcome, String> {
     let mut outcome = Outcome::default();
-    let mut source = FixedSource::default();
+    let mut data = Data {
+        source: FixedSource::default(),
+        names,
+    };
     for command in parse_script(script)? {
         match command {
-            Command::Clear => source = FixedSource::default(),
-            Command::Load(load) => insert(&load, &mut source)?,
+            Command::Clear => data.source = FixedSource::default(),
+            Command::Load(load) => insert(&load, &mut data.source)?,
             Command::Eval(eval) => {
                 outcome.cases += 1;
-                if let Err(message) = check(&eval, &source) {
+                if let Err(message) = check(&eval, &data) {
                     outcome.failures.push(Failure {
                         line: eval.line,
                         text: eval.text.clone(),
@@ -70,7 +88,7 @@ fn insert(load: &Load, source: &mut FixedSource) -> Result<(), String> {
     Ok(())
 }
 
-fn check(eval: &Eval, source: &FixedSource) -> Result<(), String> {
+fn check(eval: &Eval, data: &Data) -> Result<(), String> {
     let options = ParseOptions {
         experimental_functions: true,
         fill_modifiers: true,
@@ -81,7 +99,7 @@ fn check(eval: &Eval, source: &FixedSource) -> Result<(), String> {
         (Err(error), Some(expected)) if expected.holds(&error.to_string()) => return Ok(()),
         (Err(error), _) => return Err(error.to_string()),
     };
-    check_tree(eval, &expr, source)?;
+    check_tree(eval, &expr, data)?;
     if eval.span.step > 0 {
         return Ok(());
     }
@@ -102,18 +120,15 @@ fn check(eval: &Eval, source: &FixedSource) -> Result<(), String> {
             text: pinned.to_string(),
             ..copy(eval)
         };
-        check_tree(&moved, &pinned, source)
+        check_tree(&moved, &pinned, data)
             .map_err(|message| format!("as {pinned} at {other}: {message}"))?;
     }
     Ok(())
 }
 
 /// Evaluates at the times of the case, and an instant also as the middle of a range.
-fn check_tree(eval: &Eval, expr: &Expr, source: &FixedSource) -> Result<(), String> {
-    let output = match (
-        evaluate_at(eval, expr, eval.span, source),
-        &eval.expects.fail,
-    ) {
+fn check_tree(eval: &Eval, expr: &Expr, data: &Data) -> Result<(), String> {
+    let output = match (evaluate_at(eval, expr, eval.span, data), &eval.expects.fail) {
         (Ok(output), None) => output,
         (Ok(output), Some(_)) => return Err(format!("did not fail: {:?}", output.value)),
         (Err(message), Some(expected)) if expected.holds(&message) => return Ok(()),
@@ -134,7 +149,7 @@ fn check_tree(eval: &Eval, expr: &Expr, source: &FixedSource) -> Result<(), Stri
         end: middle + 60_000,
         step: 60_000,
     };
-    let output = evaluate_at(eval, expr, around, source)
+    let output = evaluate_at(eval, expr, around, data)
         .map_err(|message| format!("over a range around it: {message}"))?;
     let Value::Range(columns) = &output.value else {
         return Err(format!("a range around it gives {:?}", output.value));
@@ -175,20 +190,15 @@ fn output_of(
 }
 
 /// Evaluates with one thread and with two, which must make no difference.
-fn evaluate_at(
-    eval: &Eval,
-    expr: &Expr,
-    span: TimeSpan,
-    source: &FixedSource,
-) -> Result<Output, String> {
+fn evaluate_at(eval: &Eval, expr: &Expr, span: TimeSpan, data: &Data) -> Result<Output, String> {
     let plan = Plan::new(expr, &eval.text);
     let run = |threads| {
         let options = Options {
-            delayed_name_removal: true,
+            delayed_name_removal: data.names == Names::Late,
             threads: NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN),
             ..Options::new(span)
         };
-        evaluate(&plan, source, &options).map_err(|error| error.to_string())
+        evaluate(&plan, &data.source, &options).map_err(|error| error.to_string())
     };
     let (one, two) = (run(1), run(2));
     let value = |result: &Result<Output, String>| match result {
