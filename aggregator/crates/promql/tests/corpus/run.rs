@@ -226,8 +226,8 @@ fn copy(eval: &Eval) -> Eval {
 /// when something in it asks for the time of the evaluation by itself.
 fn pin(expr: &mut Expr, time: Millis) -> bool {
     use Function::{
-        DayOfMonth, DayOfWeek, DayOfYear, DaysInMonth, Hour, Minute, Month, PredictLinear, Time,
-        Timestamp, Year,
+        DayOfMonth, DayOfWeek, DayOfYear, DaysInMonth, Hour, Info, Minute, Month, PredictLinear,
+        Time, Timestamp, Year,
     };
     let fix = |at: &mut Option<At>| {
         if !matches!(at, Some(At::Time(_))) {
@@ -256,6 +256,7 @@ fn pin(expr: &mut Expr, time: Millis) -> bool {
                     | DayOfYear
                     | DaysInMonth
                     | Hour
+                    | Info
                     | Minute
                     | Month
                     | PredictLinear
