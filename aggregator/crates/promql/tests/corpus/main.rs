@@ -23,8 +23,8 @@ mod run;
 mod script;
 mod series;
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use run::{Names, run};
 
@@ -33,10 +33,12 @@ fn scripts_hold() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
     let mut report = Report::default();
     for names in [Names::AtOnce, Names::Late] {
-        report.add(&folder, names);
+        report.add(&folder, names).unwrap();
     }
-    report.add(&folder.join("names_at_once"), Names::AtOnce);
-    report.add(&folder.join("names_late"), Names::Late);
+    let apart = folder.join("names_at_once");
+    report.add(&apart, Names::AtOnce).unwrap();
+    let apart = folder.join("names_late");
+    report.add(&apart, Names::Late).unwrap();
     let (failed, cases) = (report.failures.len(), report.cases);
     assert!(
         failed == 0,
@@ -53,17 +55,20 @@ struct Report {
 
 impl Report {
     /// Runs the scripts that lie in a folder.
-    fn add(&mut self, folder: &Path, names: Names) {
-        let entries = fs::read_dir(folder).expect("the folder of scripts is there");
-        let paths = entries.map(|entry| entry.expect("it can be read").path());
-        let mut paths: Vec<_> = paths.filter(|path| path.is_file()).collect();
+    fn add(&mut self, folder: &Path, names: Names) -> Result<(), String> {
+        let unreadable = |error: io::Error| format!("{}: {error}", folder.display());
+        let entries = fs::read_dir(folder).map_err(unreadable)?;
+        let paths: Result<Vec<_>, _> = entries.map(|entry| entry.map(|e| e.path())).collect();
+        let mut paths = paths.map_err(unreadable)?;
+        paths.retain(|path| path.is_file());
         paths.sort();
-        assert!(!paths.is_empty(), "{} is empty", folder.display());
         for path in paths {
             let name = path.display();
-            let script = fs::read_to_string(&path).expect("it can be read");
-            let outcome = run(&script, names).unwrap_or_else(|e| panic!("{name}: {e}"));
-            assert!(outcome.cases > 0, "{name} has no case");
+            let script = fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
+            let outcome = run(&script, names).map_err(|reason| format!("{name}: {reason}"))?;
+            if outcome.cases == 0 {
+                return Err(format!("{name} has no case"));
+            }
             self.cases += outcome.cases;
             for failure in outcome.failures {
                 let (line, text, message) = (failure.line, failure.text, failure.message);
@@ -71,5 +76,6 @@ impl Report {
                 self.failures.push(failure);
             }
         }
+        Ok(())
     }
 }
