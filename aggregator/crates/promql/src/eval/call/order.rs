@@ -48,16 +48,17 @@ pub(crate) fn nan_last(a: f64, b: f64, descends: bool) -> Ordering {
     }
 }
 
-/// By the values of the labels that are named, then by all labels.
+/// By the values of the labels that are named, what has no such label last, then by all labels.
 fn compare_labels(names: &[&str], a: &Labels, b: &Labels) -> Ordering {
+    let by_value = |name: &&str| {
+        let a = a.get(name).unwrap_or_default();
+        let b = b.get(name).unwrap_or_default();
+        let by_presence = a.is_empty().cmp(&b.is_empty());
+        by_presence.then_with(|| natural(a, b))
+    };
     names
         .iter()
-        .map(|name| {
-            natural(
-                a.get(name).unwrap_or_default(),
-                b.get(name).unwrap_or_default(),
-            )
-        })
+        .map(by_value)
         .find(|order| order.is_ne())
         .unwrap_or_else(|| a.cmp(b))
 }
