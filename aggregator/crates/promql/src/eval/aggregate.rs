@@ -6,7 +6,6 @@ mod hash;
 mod quantile;
 mod rank;
 
-use super::collect;
 use super::error::EvalError;
 use super::evaluator::{Evaluator, Vector};
 use super::held::Held;
@@ -128,21 +127,5 @@ impl Groups {
             columns.set_drops(group, !is_eager && input.drops(*first));
         }
         columns
-    }
-}
-
-/// What is aggregated, lazily where no two series can have become alike.
-fn input<'e>(
-    evaluator: &'e Evaluator<'_>,
-    aggregation: &Aggregation<'_>,
-    on: &Timeline,
-) -> Result<Vector<'e>, EvalError> {
-    let input = evaluator.vector(aggregation.expr, on)?;
-    let drops = || (0..input.labels().len()).any(|series| input.drops(series));
-    match &input {
-        Vector::Lazy(lazy) if evaluator.is_eager && !lazy.same_name() && drops() => {
-            Ok(Vector::Ready(collect::collect(evaluator, &**lazy)?))
-        }
-        _ => Ok(input),
     }
 }

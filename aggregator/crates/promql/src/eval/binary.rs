@@ -94,6 +94,7 @@ fn with_scalar<'e>(
             let (a, b) = operands(step, value);
             (apply(a, b) != 0.0).then_some(value)
         };
+        let input = evaluator.told_apart(input)?;
         return Ok(Vector::lazy(Filtered::new(input, false, keep)));
     }
     let change = move |step, value| {

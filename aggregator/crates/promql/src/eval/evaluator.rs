@@ -245,6 +245,19 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// The vector itself where no two series can have become alike, else what it comes to: for
+    /// those who leave out values or add them up, and would not see that there were two.
+    pub(crate) fn told_apart<'e>(&'e self, vector: Vector<'e>) -> Result<Vector<'e>, EvalError> {
+        let Vector::Lazy(lazy) = &vector else {
+            return Ok(vector);
+        };
+        let mut series = 0..lazy.labels().len();
+        if !self.is_eager || lazy.same_name() || !series.any(|series| lazy.drops(series)) {
+            return Ok(vector);
+        }
+        Ok(Vector::Ready(collect::collect(self, &**lazy)?))
+    }
+
     /// The value of a node that is an instant vector, all at once.
     pub(crate) fn columns(&self, node: &Node, on: &Timeline) -> Result<Arc<Held<'_>>, EvalError> {
         match self.vector(node, on)? {

@@ -145,7 +145,11 @@ impl<'e> Ranged<'e> {
             function,
             range,
             scalars: scalars.collect::<Result<_, _>>()?,
-            span: args[0].span,
+            // The samples of a subquery have no place in the text; notes name its beginning.
+            span: match args[0].kind {
+                Kind::Subquery(_) => Span::default(),
+                _ => args[0].span,
+            },
             noted: Mutex::default(),
         })
     }

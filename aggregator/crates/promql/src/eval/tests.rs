@@ -109,6 +109,7 @@ fn usual() -> FixedSource {
             &[Some(1.0), Some(2.0), None, Some(STALE), None, Some(5.0)],
         ),
         (r#"load{host="y"}"#, &[Some(f64::NAN), Some(7.0)]),
+        (r#"loud{host="x"}"#, &[Some(1.0), Some(2.0)]),
         (r#"owner{host="x",team="red"}"#, &[Some(1.0); 20]),
         (r#"owner{host="y",team="blue"}"#, &[Some(1.0); 20]),
     ])
@@ -241,6 +242,10 @@ fn errors_as_users_know_them() {
             "vector cannot contain metrics with the same labelset",
         ),
         (
+            r#"abs({__name__=~"load|loud",host="x"}) > 1e9"#,
+            "vector cannot contain metrics with the same labelset",
+        ),
+        (
             "requests_total * on (host) group_left (job) load",
             "multiple matches for labels: grouping labels must ensure unique matches",
         ),
@@ -313,6 +318,8 @@ fn notes_name_their_places() {
     assert!(infos("increase(requests_total[5m])").is_empty());
     // Nothing comes out, so nothing is said.
     assert!(infos("increase(owner[1ms])").is_empty());
+    // Samples of a subquery have no place.
+    assert!(infos("rate(owner[5m:1m])")[0].ends_with("(1:1)"));
     let nowhere = Plan {
         text: String::new(),
         ..plan("increase(owner[5m])")

@@ -107,8 +107,16 @@ impl Builder {
         // The second argument of `info` is no value but a description of what it looks up.
         let values = if info.is_some() { 1 } else { call.args.len() };
         let args = call.args.iter().take(values);
-        let args: Vec<Node> = args.map(|arg| self.node(arg)).collect();
+        let mut args: Vec<Node> = args.map(|arg| self.node(arg)).collect();
         let is_invariant = !depends_on_time(call.function) && args.iter().all(|a| a.is_invariant);
+        if !is_invariant {
+            // Notes on what is evaluated once name the place with its parentheses.
+            for (node, arg) in args.iter_mut().zip(&call.args) {
+                if node.is_invariant {
+                    node.span = arg.span();
+                }
+            }
+        }
         let function = call.function;
         let kind = Kind::Call {
             function,

@@ -3,7 +3,7 @@ use super::super::evaluator::Evaluator;
 use super::super::parts::in_parts;
 use super::super::producer::{Producer, Scratch};
 use super::super::window::kahan_add;
-use super::{Aggregation, Groups, input};
+use super::{Aggregation, Groups};
 use crate::ast::AggregateOp;
 use crate::value::{Block, ColumnMut, Columns, Timeline};
 
@@ -14,7 +14,7 @@ pub(super) fn columns(
     aggregation: &Aggregation<'_>,
     on: &Timeline,
 ) -> Result<Columns, EvalError> {
-    let input = input(evaluator, aggregation, on)?;
+    let input = evaluator.told_apart(evaluator.vector(aggregation.expr, on)?)?;
     let projection = aggregation.projection();
     let groups = Groups::of(&projection, &input, evaluator.is_eager);
     let budget = &evaluator.budget;

@@ -66,7 +66,7 @@ fn check(
                 let note = Note::ratio(value, value.signum());
                 evaluator.annotations.add(note, span);
             }
-        } else if !(-TWO_TO_63..TWO_TO_63).contains(&value) {
+        } else if value.is_nan() || value >= TWO_TO_63 {
             let value = verb_g(value);
             let text = format!("Scalar value {value} overflows int64");
             return Err(EvalError::Parameter(text));

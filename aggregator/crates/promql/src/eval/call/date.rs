@@ -9,25 +9,27 @@ use crate::ast::Function;
 use crate::plan::Node;
 use crate::value::{Columns, Timeline};
 
-const DAY: i64 = 86_400;
+const DAY: i128 = 86_400;
 /// Days from the first of March of the year 0 to the first of January 1970.
-const DAYS_TO_1970: i64 = 719_468;
+const DAYS_TO_1970: i128 = 719_468;
+/// Seconds from the beginning of Go's clock to 1970.
+const CLOCK_TO_1970: i128 = 9_223_371_966_579_724_800;
 /// Days in 400 years, after which the calendar repeats.
-const DAYS_IN_CYCLE: i64 = 146_097;
+const DAYS_IN_CYCLE: i128 = 146_097;
 
 /// A day of the calendar.
 struct Date {
-    year: i64,
+    year: i128,
     /// From 1.
-    month: i64,
+    month: i128,
     /// From 1.
-    day: i64,
+    day: i128,
     /// Days since 1970.
-    days: i64,
+    days: i128,
 }
 
 /// What a function of this module takes from a number of seconds since 1970.
-pub(super) fn part(function: Function) -> Option<fn(i64) -> i64> {
+pub(super) fn part(function: Function) -> Option<fn(i128) -> i128> {
     Some(match function {
         Function::Minute => |seconds| seconds.rem_euclid(3600) / 60,
         Function::Hour => |seconds| seconds.rem_euclid(DAY) / 3600,
@@ -45,7 +47,7 @@ pub(super) fn part(function: Function) -> Option<fn(i64) -> i64> {
 /// Without an argument, of the time of the evaluation.
 pub(super) fn vector<'e>(
     evaluator: &'e Evaluator<'_>,
-    part: fn(i64) -> i64,
+    part: fn(i128) -> i128,
     args: &[Node],
     on: &Timeline,
 ) -> Result<Vector<'e>, EvalError> {
@@ -54,22 +56,39 @@ pub(super) fn vector<'e>(
         let mut column = columns.push(Labels::empty());
         for step in 0..on.steps {
             // Whole seconds toward zero, as everywhere else here.
-            column.set(step, part(on.time(step) / 1000) as f64);
+            column.set(step, part(i128::from(on.time(step) / 1000)) as f64);
         }
         return ready(evaluator, columns);
     };
     let input = evaluator.vector(arg, on)?;
+    let of_value = move |_, value| part(whole_seconds(value)) as f64;
+    Ok(Vector::lazy(Mapped::new(input, of_value)))
+}
+
+/// The seconds that a number stands for. Go's clock, whose results users see, has 64 bits and
+/// begins 292 billion years ago; what is before that or no number is seen at its other end.
+fn whole_seconds(value: f64) -> i128 {
+    const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "whole seconds; what is no time is any"
+        reason = "within the bounds of 64 bits"
     )]
-    let of_value = move |_, value: f64| part(value as i64) as f64;
-    Ok(Vector::lazy(Mapped::new(input, of_value)))
+    let seconds = if (-TWO_TO_63..TWO_TO_63).contains(&value) {
+        value as i64
+    } else {
+        i64::MIN
+    };
+    let seconds = i128::from(seconds);
+    if seconds < -CLOCK_TO_1970 {
+        seconds + (1 << 64)
+    } else {
+        seconds
+    }
 }
 
 /// The day of the Gregorian calendar, by cycles of 400 years that begin in March, so that the
 /// leap day is a year's last.
-fn date(seconds: i64) -> Date {
+fn date(seconds: i128) -> Date {
     let days = seconds.div_euclid(DAY);
     let shifted = days + DAYS_TO_1970;
     let cycle = shifted.div_euclid(DAYS_IN_CYCLE);
@@ -78,18 +97,18 @@ fn date(seconds: i64) -> Date {
     let day_of_year = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day_of_year + 2) / 153;
     Date {
-        year: cycle * 400 + year + i64::from(month >= 10),
+        year: cycle * 400 + year + i128::from(month >= 10),
         month: if month < 10 { month + 3 } else { month - 9 },
         day: day_of_year - (153 * month + 2) / 5 + 1,
         days,
     }
 }
 
-fn is_leap(year: i64) -> bool {
+fn is_leap(year: i128) -> bool {
     year.rem_euclid(4) == 0 && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0)
 }
 
-fn days_in_month(date: &Date) -> i64 {
+fn days_in_month(date: &Date) -> i128 {
     match date.month {
         2 if is_leap(date.year) => 29,
         2 => 28,
@@ -98,7 +117,7 @@ fn days_in_month(date: &Date) -> i64 {
     }
 }
 
-fn day_of_year(seconds: i64) -> i64 {
+fn day_of_year(seconds: i128) -> i128 {
     let today = date(seconds);
     // The first of January is at most 365 days ago; stepping back by months finds it.
     let mut first = today.days - today.day + 1;
@@ -141,10 +160,10 @@ mod tests {
 
     #[test]
     fn any_number_is_some_date() {
+        let year = part(Function::Year).unwrap();
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300] {
-            #[expect(clippy::cast_possible_truncation, reason = "the subject of the test")]
-            let seconds = value as i64;
-            assert!((1..=12).contains(&date(seconds).month));
+            assert_eq!(year(whole_seconds(value)), 292_277_026_596);
         }
+        assert_eq!(year(whole_seconds(-1.9)), 1969);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use system_stats_model::labels::{Labels, METRIC_NAME};
+use system_stats_model::labels::Labels;
 
 use super::super::annotations::Note;
 use super::super::error::EvalError;
@@ -48,12 +48,11 @@ pub(super) fn quantile(
                 .add(Note::quantile(*value), quantile.span);
         }
     }
-    each_histogram(evaluator, vector, on, |step, buckets| {
+    each_histogram(evaluator, vector, on, |step, name, buckets| {
         let (value, forced) = bucket_quantile(quantiles.at(step), buckets);
         if forced {
-            // The name is gone by then, and Prometheus prints it all the same.
-            let nameless = Note::ForcedMonotonic(String::new());
-            evaluator.annotations.add(nameless, vector.span);
+            let remark = Note::ForcedMonotonic(name.to_owned());
+            evaluator.annotations.add(remark, vector.span);
         }
         value
     })
@@ -70,7 +69,7 @@ pub(super) fn fraction(
         return Err(wrong(node));
     };
     let (lower, upper) = (evaluator.scalars(lower, on)?, evaluator.scalars(upper, on)?);
-    each_histogram(evaluator, vector, on, |step, buckets| {
+    each_histogram(evaluator, vector, on, |step, _, buckets| {
         bucket_fraction(lower.at(step), upper.at(step), buckets)
     })
 }
@@ -79,7 +78,7 @@ fn each_histogram(
     evaluator: &Evaluator<'_>,
     vector: &Node,
     on: &Timeline,
-    value: impl Fn(usize, &mut Vec<Bucket>) -> f64,
+    value: impl Fn(usize, &str, &mut Vec<Bucket>) -> f64,
 ) -> Result<Columns, EvalError> {
     let input = evaluator.columns(vector, on)?;
     let groups = groups(evaluator, vector, &input);
@@ -92,6 +91,7 @@ fn each_histogram(
         } else {
             group.labels.clone()
         };
+        let mut name = group.labels.metric_name();
         let mut column = columns.push(labels);
         for step in 0..on.steps {
             buckets.clear();
@@ -105,7 +105,11 @@ fn each_histogram(
                 }
             }
             if !buckets.is_empty() {
-                column.set(step, value(step, &mut buckets));
+                column.set(step, value(step, name, &mut buckets));
+                // Prometheus has dropped the name by the second step, and says so.
+                if evaluator.is_eager {
+                    name = "";
+                }
             }
         }
         columns.set_drops(series, !evaluator.is_eager);
@@ -129,9 +133,8 @@ fn groups(evaluator: &Evaluator<'_>, vector: &Node, input: &Columns) -> Vec<Grou
             continue;
         };
         let rest = labels.iter().filter(|(name, _)| *name != BOUND);
-        let key = Labels::from_sorted(rest.clone());
-        let number = *numbers.entry(key).or_insert_with(|| {
-            let labels = Labels::from_sorted(rest.filter(|(name, _)| *name != METRIC_NAME));
+        let labels = Labels::from_sorted(rest);
+        let number = *numbers.entry(labels.clone()).or_insert_with(|| {
             let rows = Vec::new();
             groups.push(Group { labels, rows });
             groups.len() - 1

@@ -71,7 +71,7 @@ pub(super) fn with_scalars<'e>(
         Function::ClampMax => (Scalars::Same(f64::NEG_INFINITY), scalar(1, f64::INFINITY)?),
         _ => (scalar(1, f64::NEG_INFINITY)?, scalar(2, f64::INFINITY)?),
     };
-    let input = evaluator.vector(first(args, node)?, on)?;
+    let input = evaluator.told_apart(evaluator.vector(first(args, node)?, on)?)?;
     let clamp = move |step, value| {
         let (min, max) = (min.at(step), max.at(step));
         (max >= min || max.is_nan() || min.is_nan()).then(|| larger(min, smaller(max, value)))
