@@ -1,6 +1,7 @@
 //! Whole expressions: what scripts do not show, such as messages, limits and what is counted.
 
-use std::num::NonZeroUsize;
+mod extremes;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use system_stats_model::labels::Labels;
@@ -478,81 +479,5 @@ fn only_what_is_looked_at_is_fetched() {
             })
             .collect();
         assert_eq!(ranges, expected, "{text}");
-    }
-}
-
-/// As deep as the parser allows, on a thread with the usual two megabytes.
-#[test]
-fn deep_expressions_fit_on_the_stack() {
-    let source = usual();
-    let deep = [
-        format!("{}owner{}", "abs(".repeat(98), ")".repeat(98)),
-        format!("{}owner{}", "sum(".repeat(98), ")".repeat(98)),
-        format!(
-            "{}vector(1){}",
-            "sum_over_time(".repeat(40),
-            "[2m:1m])".repeat(40)
-        ),
-        vec!["owner"; 200].join(" + "),
-        vec!["owner"; 200].join(" or "),
-        vec!["1"; 100].join(" - time() - "),
-    ];
-    for text in deep {
-        let thread = std::thread::Builder::new().stack_size(2 << 20);
-        std::thread::scope(|scope| {
-            let run = || evaluate(&plan(&text), &source, &at(1)).map(|output| shown(&output.value));
-            let result = thread.spawn_scoped(scope, run).unwrap().join().unwrap();
-            assert!(result.is_ok(), "{text}: {result:?}");
-        });
-    }
-}
-
-/// Many series, so that every operation is split.
-#[test]
-fn threads_do_not_change_results() {
-    let mut source = FixedSource::default();
-    for series in 0..300_u32 {
-        let labels = Labels::from_pairs([
-            ("__name__", "m_total".to_owned()),
-            ("group", (series % 7).to_string()),
-            ("series", series.to_string()),
-        ]);
-        for minute in (0..60).filter(|minute| (minute + series) % 11 != 0) {
-            let value = f64::from((series * 31 + minute * 17) % 101) * 1.1;
-            source.insert(&labels, Millis::from(minute) * MINUTE, value);
-        }
-    }
-    let texts = [
-        "m_total",
-        "rate(m_total[5m])",
-        "sum by (group) (m_total)",
-        "avg by (group) (m_total)",
-        "stddev(m_total)",
-        "min(m_total) + max(m_total)",
-        "count by (group) (m_total > 50)",
-        "topk(3, m_total)",
-        "quantile by (group) (0.9, m_total)",
-        "m_total + on (series) m_total",
-    ];
-    for text in texts {
-        let run = |threads| {
-            let mut options = range(0, 80, 1);
-            options.threads = NonZeroUsize::new(threads).unwrap();
-            match evaluate(&plan(text), &source, &options).unwrap().value {
-                Value::Range(columns) => columns,
-                other => panic!("{other:?}"),
-            }
-        };
-        let (one, two) = (run(1), run(3));
-        assert_eq!(one.labels(), two.labels(), "{text}");
-        for series in 0..one.len() {
-            for ((t1, a), (t2, b)) in one.samples(series).zip(two.samples(series)) {
-                assert_eq!(t1, t2);
-                assert!(
-                    (a - b).abs() <= 1e-12 * a.abs().max(1.0),
-                    "{text}: {a} and {b}"
-                );
-            }
-        }
     }
 }
