@@ -21,9 +21,9 @@ pub(crate) struct Index {
     pairs: Pairs,
     entries: Entries,
     /// From the hash of a label set to the first series that has it.
-    by_hash: HashMap<u64, u32>,
+    by_hash: HashMap<u32, u32>,
     /// Further series of a hash: of other targets, or by collision.
-    further: HashMap<u64, Vec<u32>>,
+    further: HashMap<u32, Vec<u32>>,
     hasher: RandomState,
 }
 
@@ -41,8 +41,7 @@ impl Index {
         let pairs = labels
             .iter()
             .map(|(name, value)| self.pairs.add(name, value, id));
-        let pairs = pairs.collect();
-        self.entries.insert(id, Entry { target, pairs });
+        self.entries.insert(id, target, pairs);
         let hash = self.hash(labels);
         match self.by_hash.entry(hash) {
             std::collections::hash_map::Entry::Vacant(vacant) => drop(vacant.insert(id)),
@@ -72,9 +71,8 @@ impl Index {
         }
         let mut gone: Vec<(u32, u32)> = Vec::new();
         for &id in ids {
-            let entry = self.entries.remove(id);
-            let pairs = entry.iter().flat_map(|entry| &*entry.pairs);
-            gone.extend(pairs.map(|&pair| (pair, id)));
+            let pairs = self.entries.remove(id).into_iter();
+            gone.extend(pairs.map(|pair| (pair, id)));
         }
         gone.sort_unstable();
         for of_pair in gone.chunk_by(|a, b| a.0 == b.0) {
@@ -145,7 +143,7 @@ impl Index {
         selected
     }
 
-    fn same_hash(&self, hash: u64) -> impl Iterator<Item = u32> {
+    fn same_hash(&self, hash: u32) -> impl Iterator<Item = u32> {
         let first = self.by_hash.get(&hash).copied();
         let further = first.and_then(|_| self.further.get(&hash));
         first
@@ -153,11 +151,15 @@ impl Index {
             .chain(further.into_iter().flatten().copied())
     }
 
-    fn hash(&self, labels: &Labels) -> u64 {
-        self.hasher.hash_one(labels.encoded())
+    /// Half of a hash: among millions of series a few hundred share one, and are told apart by
+    /// their labels.
+    fn hash(&self, labels: &Labels) -> u32 {
+        #[expect(clippy::cast_possible_truncation, reason = "half of it is enough")]
+        let half = self.hasher.hash_one(labels.encoded()) as u32;
+        half
     }
 
-    fn has_labels(&self, entry: &Entry, labels: &Labels) -> bool {
+    fn has_labels(&self, entry: Entry<'_>, labels: &Labels) -> bool {
         let pairs = entry.pairs.iter().map(|&pair| self.pairs.get(pair));
         pairs.eq(labels.iter())
     }

@@ -11,7 +11,7 @@ use crate::varint::Malformed;
 #[derive(Debug)]
 pub(crate) struct Source {
     windows: Vec<Arc<Window>>,
-    tile: Tile,
+    tile: Arc<Tile>,
 }
 
 impl Source {

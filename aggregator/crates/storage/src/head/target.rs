@@ -248,6 +248,11 @@ impl TargetHead {
                 if let Some(labels) = self.fresh.remove(&id) {
                     appended.unsaved.push(Unsaved { id, labels, first });
                 }
+                if self.fresh.is_empty() {
+                    // A target names its series once, nearly always.
+                    self.fresh = HashMap::new();
+                    self.columns.shrink_to_fit();
+                }
             }
         }
         if ids.is_empty() {

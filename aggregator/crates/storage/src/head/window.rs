@@ -89,14 +89,40 @@ impl Window {
     ///
     /// # Errors
     /// When memory is broken.
-    pub(crate) fn whole(start: Millis, windows: &[Arc<Self>]) -> Result<Option<Tile>, DecodeError> {
+    pub(crate) fn whole(
+        start: Millis,
+        windows: &[Arc<Self>],
+    ) -> Result<Option<Arc<Tile>>, DecodeError> {
+        if let [one] = windows
+            && let [tile] = &one.tiles[..]
+            && one.is_whole()
+        {
+            return Ok(Some(Arc::clone(tile)));
+        }
         let tiles: Vec<_> = windows
             .iter()
             .flat_map(|w| w.tiles.iter().cloned())
             .collect();
         let rows = windows.iter().flat_map(|w| w.late.values().chain(&w.open));
         let rows: Vec<_> = rows.cloned().collect();
-        Tile::merge(start, &tiles, &rows, None)
+        Ok(Tile::merge(start, &tiles, &rows, None)?.map(Arc::new))
+    }
+
+    /// Whether it is one tile.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.open.is_empty() && self.late.is_empty() && self.tiles.len() <= 1
+    }
+
+    /// The same as one tile, which takes less memory.
+    ///
+    /// # Errors
+    /// When memory is broken.
+    pub(crate) fn tightened(self: &Arc<Self>) -> Result<Self, DecodeError> {
+        let tile = Self::whole(self.start, std::slice::from_ref(self))?;
+        Ok(Self {
+            tiles: tile.into_iter().collect(),
+            ..Self::new(self.start)
+        })
     }
 
     /// The value of a series at a moment.

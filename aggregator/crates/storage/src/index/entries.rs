@@ -1,21 +1,39 @@
 //! Series by id, in pages that go when all of their series have gone.
+//!
+//! A page keeps the pairs of its series one after the other: a series is a target and an end. What
+//! a series that has gone leaves behind stays until its page goes.
 
 use std::collections::BTreeMap;
 
 const PAGE: u32 = 256;
 
+/// The target of a place without a series. No target has this number.
+const NONE: u32 = u32::MAX;
+
 /// A series.
-#[derive(Debug)]
-pub(super) struct Entry {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry<'a> {
     pub(super) target: u32,
     /// Its pairs, ascending by name.
-    pub(super) pairs: Box<[u32]>,
+    pub(super) pairs: &'a [u32],
 }
 
 #[derive(Debug, Default)]
 struct Page {
-    entries: Vec<Option<Entry>>,
+    /// By place: the target, and where in `pairs` the series' own end.
+    places: Vec<(u32, u32)>,
+    pairs: Vec<u32>,
     live: usize,
+}
+
+impl Page {
+    fn get(&self, at: usize) -> Option<Entry<'_>> {
+        let &(target, end) = self.places.get(at)?;
+        let before = at.checked_sub(1).and_then(|before| self.places.get(before));
+        let start = before.map_or(0, |before| before.1);
+        let pairs = self.pairs.get(start as usize..end as usize)?;
+        (target != NONE).then_some(Entry { target, pairs })
+    }
 }
 
 #[derive(Debug, Default)]
@@ -25,31 +43,46 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    pub(super) fn get(&self, id: u32) -> Option<&Entry> {
-        let page = self.pages.get(&(id / PAGE))?;
-        page.entries.get((id % PAGE) as usize)?.as_ref()
+    pub(super) fn get(&self, id: u32) -> Option<Entry<'_>> {
+        self.pages.get(&(id / PAGE))?.get((id % PAGE) as usize)
     }
 
-    pub(super) fn insert(&mut self, id: u32, entry: Entry) {
-        let page = self.pages.entry(id / PAGE).or_default();
-        let at = (id % PAGE) as usize;
-        if page.entries.len() <= at {
-            page.entries.resize_with(at + 1, || None);
+    /// Adds a series whose id is above every id so far.
+    pub(super) fn insert(&mut self, id: u32, target: u32, pairs: impl Iterator<Item = u32>) {
+        // No more is added to the page before.
+        if !self.pages.contains_key(&(id / PAGE))
+            && let Some(mut last) = self.pages.last_entry()
+        {
+            last.get_mut().pairs.shrink_to_fit();
         }
-        page.entries[at] = Some(entry);
+        let page = self.pages.entry(id / PAGE).or_default();
+        if page.places.capacity() == 0 {
+            page.places.reserve_exact(PAGE as usize);
+        }
+        let end = |pairs: &Vec<u32>| u32::try_from(pairs.len()).unwrap_or(u32::MAX);
+        let before = end(&page.pairs);
+        page.places.resize((id % PAGE) as usize, (NONE, before));
+        page.pairs.extend(pairs);
+        page.places.push((target, end(&page.pairs)));
         page.live += 1;
         self.live += 1;
     }
 
-    pub(super) fn remove(&mut self, id: u32) -> Option<Entry> {
-        let page = self.pages.get_mut(&(id / PAGE))?;
-        let entry = page.entries.get_mut((id % PAGE) as usize)?.take()?;
-        page.live -= 1;
-        self.live -= 1;
-        if page.live == 0 {
-            self.pages.remove(&(id / PAGE));
+    /// Takes a series out; its pairs.
+    pub(super) fn remove(&mut self, id: u32) -> Vec<u32> {
+        let Some(entry) = self.get(id) else {
+            return Vec::new();
+        };
+        let pairs = entry.pairs.to_vec();
+        if let Some(page) = self.pages.get_mut(&(id / PAGE)) {
+            page.places[(id % PAGE) as usize].0 = NONE;
+            page.live -= 1;
+            self.live -= 1;
+            if page.live == 0 {
+                self.pages.remove(&(id / PAGE));
+            }
         }
-        Some(entry)
+        pairs
     }
 
     pub(super) fn len(&self) -> usize {
@@ -60,8 +93,8 @@ impl Entries {
         let mut ids = Vec::with_capacity(self.live);
         for (number, page) in &self.pages {
             let live = (0u32..)
-                .zip(&page.entries)
-                .filter(|(_, entry)| entry.is_some());
+                .zip(&page.places)
+                .filter(|(_, place)| place.0 != NONE);
             ids.extend(live.map(|(at, _)| number * PAGE + at));
         }
         ids

@@ -24,6 +24,9 @@ const TRIM_ROWS: usize = 32;
 /// An hour is cold when it begins so much before the newest sample: only late samples touch it.
 const COLD: Millis = 2 * WINDOW;
 
+/// How long nothing has come for an hour that has ended before it is made smaller.
+const TIGHTEN_AFTER: Duration = Duration::from_mins(1);
+
 /// Which hours are to be folded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FoldScope {
@@ -82,6 +85,7 @@ impl Storage {
     pub async fn fold(&self, scope: FoldScope) -> Result<usize, FoldFailure> {
         let inner = &self.inner;
         let _alone = inner.folding.lock().await;
+        inner.tighten().await?;
         let (mut folded, mut failure) = (0, None);
         for key in inner.ripe(scope) {
             match inner.fold_window(key).await {
@@ -148,6 +152,31 @@ impl Inner {
         }
         ripe.sort_unstable();
         ripe
+    }
+
+    /// Makes hours that have ended, but are not to be folded yet, smaller.
+    async fn tighten(&self) -> Result<(), FoldFailure> {
+        let (now, newest) = (Instant::now(), self.newest.load(Ordering::Relaxed));
+        for target in self.targets() {
+            let loose: Vec<_> = {
+                let head = Self::head_of(&target);
+                let ended = head.slots().filter(|(start, slot)| {
+                    let idle = now.saturating_duration_since(slot.touched());
+                    newest >= start + WINDOW && idle >= TIGHTEN_AFTER
+                });
+                let ended = ended.filter_map(|(start, _)| Some((start, head.loose(start)?)));
+                ended.collect()
+            };
+            for (start, window) in loose {
+                let of = Arc::clone(&window);
+                let tight = window::off(move || of.tightened()).await?;
+                match tight {
+                    Ok(tight) => Self::head_of(&target).tighten(start, &window, tight),
+                    Err(reason) => tracing::error!(%reason, "samples in memory cannot be read"),
+                }
+            }
+        }
+        Ok(())
     }
 
     fn candidates(&self) -> BTreeMap<WindowKey, Candidate> {

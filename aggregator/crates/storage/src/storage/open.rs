@@ -27,7 +27,7 @@ use crate::store::{JournalRow, SeriesRow, Store, TargetRow, Tier, WindowKey};
 pub(super) const HORIZON: &str = "horizon";
 
 /// Rows of names, and of the journal, that are read at once.
-const NAMES: usize = 1000;
+const NAMES: usize = 8192;
 const ROWS: usize = 16;
 
 /// Headers and packs that are read at once.
@@ -57,25 +57,26 @@ impl Storage {
                 .map(|have| have.1)
         };
         let past = Past::new(options.layout_bytes);
-        let mut replay = Replay::new(&options, meta(HORIZON).unwrap_or_default(), past);
-        load_names(&*store, &mut replay.catalog).await?;
+        let catalog = load_names(&*store, Catalog::new(&options)).await?;
+        let mut replay = Replay::new(catalog, meta(HORIZON).unwrap_or_default(), past);
         load_past(&*store, &mut replay).await?;
         replay
             .catalog
             .skip_ids(meta(NEXT_TARGET), meta(NEXT_SERIES));
-        let mut after = (0, 0);
-        loop {
-            let rows = store.journal(after.0, after.1, ROWS).await?;
-            let Some(last) = rows.last() else { break };
-            after = (last.segment, last.seq);
+        let mut rows = store.journal(0, 0, ROWS).await?;
+        while let Some(last) = rows.last() {
+            let after = (last.segment, last.seq);
             let read = move || {
                 for row in &rows {
                     replay.read(row);
                 }
                 replay
             };
-            let read = tokio::task::spawn_blocking(read).await;
+            // The next rows are fetched while these are read.
+            let read = tokio::task::spawn_blocking(read);
+            let (next, read) = tokio::join!(store.journal(after.0, after.1, ROWS), read);
             replay = read.map_err(|panic| OpenError::Interrupted(panic.to_string()))?;
+            rows = next?;
         }
         let segments = std::mem::take(&mut replay.segments);
         let segments = Segments::after(segments, options.segment_length, options.segment_bytes);
@@ -132,7 +133,7 @@ impl Storage {
     }
 }
 
-async fn load_names(store: &dyn Store, catalog: &mut Catalog) -> Result<(), OpenError> {
+async fn load_names(store: &dyn Store, mut catalog: Catalog) -> Result<Catalog, OpenError> {
     let mut after = 0;
     loop {
         let rows = store.targets(after, NAMES).await?;
@@ -142,16 +143,21 @@ async fn load_names(store: &dyn Store, catalog: &mut Catalog) -> Result<(), Open
             catalog.load_target(row);
         }
     }
-    after = 0;
-    loop {
-        let rows = store.series(after, NAMES).await?;
-        let Some(last) = rows.last() else { break };
-        after = last.id;
-        for row in &rows {
-            catalog.load_series(row);
-        }
+    let mut rows = store.series(0, NAMES).await?;
+    while let Some(last) = rows.last() {
+        let after = last.id;
+        let load = move || {
+            for row in &rows {
+                catalog.load_series(row);
+            }
+            catalog
+        };
+        let load = tokio::task::spawn_blocking(load);
+        let (next, loaded) = tokio::join!(store.series(after, NAMES), load);
+        catalog = loaded.map_err(|panic| OpenError::Interrupted(panic.to_string()))?;
+        rows = next?;
     }
-    Ok(())
+    Ok(catalog)
 }
 
 /// Loads which windows there are, what they add up to, and what is deleted from them.
@@ -247,9 +253,9 @@ struct Replay {
 }
 
 impl Replay {
-    fn new(options: &Options, floor: Millis, past: Past) -> Self {
+    fn new(catalog: Catalog, floor: Millis, past: Past) -> Self {
         Self {
-            catalog: Catalog::new(options),
+            catalog,
             past,
             totals: Totals::new(),
             decoder: Decoder::default(),

@@ -117,6 +117,23 @@ impl TargetHead {
         Some(slot.frozen.clone())
     }
 
+    /// The hour's window, if it is alone and could be smaller than it is.
+    pub(crate) fn loose(&self, start: Millis) -> Option<Arc<Window>> {
+        let slot = self.slots.get(&start)?;
+        let is_loose = slot.frozen.is_empty() && !slot.live.is_whole();
+        is_loose.then(|| Arc::clone(&slot.live))
+    }
+
+    /// Puts a window that holds the same in the place of another, if that is still there as it
+    /// was.
+    pub(crate) fn tighten(&mut self, start: Millis, loose: &Arc<Window>, tight: Window) {
+        if let Some(slot) = self.slots.get_mut(&start)
+            && Arc::ptr_eq(&slot.live, loose)
+        {
+            slot.live = Arc::new(tight);
+        }
+    }
+
     /// Drops what was frozen of an hour: it is in blocks now.
     pub(crate) fn melt(&mut self, start: Millis) {
         if let Some(slot) = self.slots.get_mut(&start) {
