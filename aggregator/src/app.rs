@@ -59,6 +59,8 @@ pub struct Options {
     pub out_of_order_window: Duration,
     /// How queries are answered.
     pub query: QueryOptions,
+    /// How many bytes the database may hold; zero is any number.
+    pub retention_bytes: u64,
     /// Where the exporter for this machine listens.
     pub local_exporter: Option<SocketAddr>,
 }
@@ -211,6 +213,9 @@ impl App {
         }));
 
         let housekeeping = Housekeeping::new().await?;
+        if options.retention_bytes > 0 {
+            store::shrink_regularly(&housekeeping, &storage, options.retention_bytes).await?;
+        }
         if !options.retention.is_zero() {
             let retention = options.retention;
             store::expire_regularly(&housekeeping, &storage, &inventory, &clock, retention).await?;

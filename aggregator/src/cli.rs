@@ -11,7 +11,7 @@ pub use query::QueryArgs;
 use reqwest::Url;
 
 use crate::app::{ConfigSource, Options, StorageLocation};
-use crate::config::parse_duration;
+use crate::config::{parse_bytes, parse_duration};
 use crate::http::Origins;
 use crate::telemetry::logging::{LogFormat, LogLevel};
 
@@ -145,6 +145,16 @@ pub struct ServeArgs {
     #[command(flatten)]
     query: QueryArgs,
 
+    /// How much the database may hold before the oldest hours are removed; 0 is any amount.
+    #[arg(
+        long = "storage.retention.size",
+        value_name = "SIZE",
+        default_value = "0",
+        env = "SYSTEM_STATS_AGGREGATOR_STORAGE_RETENTION_SIZE",
+        value_parser = parse_bytes
+    )]
+    retention_size: u64,
+
     /// Where the exporter for this machine listens; empty for none.
     #[arg(
         long = "local-exporter.listen-address",
@@ -194,6 +204,7 @@ impl ServeArgs {
             retention: self.retention,
             out_of_order_window: self.out_of_order_window,
             query: self.query.options(),
+            retention_bytes: self.retention_size,
             local_exporter: self.local_exporter.0,
         }
     }
@@ -295,6 +306,7 @@ mod tests {
             "127.0.0.1:5050",
             "--local-exporter.listen-address=",
             "--storage.retention.time=0",
+            "--storage.retention.size=2GB",
             "--log.level=WARN",
         ];
         let options = parsed(&arguments).unwrap().serve.options();
@@ -302,6 +314,7 @@ mod tests {
         assert_eq!(addresses, ["0.0.0.0:9000", "127.0.0.1:5050"]);
         assert_eq!(options.local_exporter, None);
         assert_eq!(options.retention, Duration::ZERO);
+        assert_eq!(options.retention_bytes, 2 << 30);
     }
 
     #[test]
@@ -351,13 +364,14 @@ mod tests {
 
     #[test]
     fn mistakes_are_explained() {
-        let cases: [(&[&str], &str); 4] = [
+        let cases: [(&[&str], &str); 5] = [
             (&["--web.listen-adress=:1"], "--web.listen-address"),
             (
                 &["--web.listen-address=:70000"],
                 "not a port from 0 to 65535",
             ),
             (&["--storage.retention.time=15x"], "15x"),
+            (&["--storage.retention.size=15x"], "15x"),
             (&["--log.level=loud"], "info"),
         ];
         for (arguments, expected) in cases {

@@ -21,7 +21,7 @@ use system_stats_model::labels::Labels;
 
 pub use self::fields::Problem;
 use self::fields::{Place, Problems};
-pub use self::units::{format_duration, parse_duration};
+pub use self::units::{format_duration, parse_bytes, parse_duration};
 
 /// The largest file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 16 << 20;

@@ -81,6 +81,27 @@ pub(super) async fn expire_regularly(
         .await
 }
 
+/// Schedules the removal of the oldest samples while the database holds more than `bytes`.
+pub(super) async fn shrink_regularly(
+    housekeeping: &Housekeeping,
+    storage: &Arc<Storage>,
+    bytes: u64,
+) -> Result<(), HousekeepingError> {
+    let storage = Arc::clone(storage);
+    let shrink = move || {
+        let storage = Arc::clone(&storage);
+        async move {
+            match storage.shrink(bytes).await {
+                Ok(expired) => tracing::debug!(?expired, "removed what is beyond the size"),
+                Err(error) => tracing::warn!(%error, "cannot remove what is beyond the size"),
+            }
+        }
+    };
+    housekeeping
+        .every("retention by size", RETENTION_PERIOD, shrink)
+        .await
+}
+
 /// Samples before it are to go. Counted from the newest sample when that is behind the clock: a
 /// clock that jumps ahead removes nothing, and imported history keeps its span.
 fn horizon(newest: Option<Millis>, now: Millis, retention: Duration) -> Option<Millis> {

@@ -100,7 +100,10 @@ pub fn format_duration(duration: Duration) -> String {
 }
 
 /// Reads `512MB`, `1.5GiB`, `0`: bytes in units of 1024, however they are spelled.
-pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+/// What is wrong with the text, and how to write it.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
     const REMEDY: &str = "write a size like 512KB, 10MB or 1GB";
     if text == "0" {
         return Ok(0);

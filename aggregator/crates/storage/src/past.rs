@@ -102,6 +102,17 @@ impl Past {
             .is_some_and(|packs| packs.contains_key(&pack))
     }
 
+    /// When the oldest window begins.
+    pub(crate) fn oldest(&self, tier: Tier) -> Option<Millis> {
+        let tiers = read(&self.tiers);
+        let packs = tiers
+            .get(&tier)
+            .into_iter()
+            .flat_map(|packs| packs.values());
+        let first = packs.filter_map(|windows| windows.first_key_value());
+        first.map(|(start, _)| *start).min()
+    }
+
     /// How many windows there are.
     pub(crate) fn count(&self, tier: Tier) -> usize {
         let tiers = read(&self.tiers);

@@ -165,10 +165,7 @@ pub trait Store: Send + Sync + 'static {
     async fn series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError>;
 
     /// Those of the series that there are, whether they have left memory or not, in any order.
-    async fn series_by_id(&self, ids: &[u64]) -> Result<Vec<SeriesRow>, StoreError> {
-        let _ = ids;
-        Ok(Vec::new())
-    }
+    async fn series_by_id(&self, ids: &[u64]) -> Result<Vec<SeriesRow>, StoreError>;
 
     /// Up to `limit` rows of the journal after row `after` of `segment`, ascending by segment and
     /// number.
@@ -209,40 +206,23 @@ pub trait Store: Send + Sync + 'static {
         tier: Tier,
         after: Option<WindowKey>,
         limit: usize,
-    ) -> Result<Vec<WindowHead>, StoreError> {
-        let _ = (tier, after, limit);
-        Ok(Vec::new())
-    }
+    ) -> Result<Vec<WindowHead>, StoreError>;
 
     /// Headers and blocks, all as of one moment, in the order of `wanted`; windows that are not
     /// there are left out. The caller asks for no more than a few megabytes at once.
-    async fn read_windows(&self, tier: Tier, wanted: &[Wanted]) -> Result<Vec<Found>, StoreError> {
-        let _ = (tier, wanted);
-        Ok(Vec::new())
-    }
+    async fn read_windows(&self, tier: Tier, wanted: &[Wanted]) -> Result<Vec<Found>, StoreError>;
 
     /// A layout.
-    async fn layout(&self, pack: u64, id: u64) -> Result<Option<LayoutRow>, StoreError> {
-        let _ = (pack, id);
-        Ok(None)
-    }
+    async fn layout(&self, pack: u64, id: u64) -> Result<Option<LayoutRow>, StoreError>;
 
     /// Up to `limit` packs with ids above `after`, ascending.
-    async fn packs(&self, after: u64, limit: usize) -> Result<Vec<PackRow>, StoreError> {
-        let _ = (after, limit);
-        Ok(Vec::new())
-    }
+    async fn packs(&self, after: u64, limit: usize) -> Result<Vec<PackRow>, StoreError>;
 
     /// A pack.
-    async fn pack(&self, id: u64) -> Result<Option<PackRow>, StoreError> {
-        let _ = id;
-        Ok(None)
-    }
+    async fn pack(&self, id: u64) -> Result<Option<PackRow>, StoreError>;
 
     /// All deletions that have not been forgotten, ascending.
-    async fn deletions(&self) -> Result<Vec<DeletionRow>, StoreError> {
-        Ok(Vec::new())
-    }
+    async fn deletions(&self) -> Result<Vec<DeletionRow>, StoreError>;
 
     /// Writes blocks of a version that does not count yet, in one transaction; a block that is
     /// there already is replaced. The caller keeps each call to a few dozen rows and a few hundred
@@ -253,16 +233,10 @@ pub trait Store: Send + Sync + 'static {
         key: WindowKey,
         ver: u64,
         blocks: &[BlockRow],
-    ) -> Result<(), StoreError> {
-        let _ = (tier, key, ver, blocks);
-        Err(StoreError::Failed("this database has no blocks".to_owned()))
-    }
+    ) -> Result<(), StoreError>;
 
     /// Makes versions valid, in one transaction, all or nothing. Doing it twice is doing it once.
-    async fn turn(&self, commit: &FoldCommit) -> Result<(), StoreError> {
-        let _ = commit;
-        Err(StoreError::Failed("this database has no blocks".to_owned()))
-    }
+    async fn turn(&self, commit: &FoldCommit) -> Result<(), StoreError>;
 
     /// Removes up to `limit` blocks of a window that do not count when its header has version
     /// `keep`: those of a later version, and those of whose group there is a newer one that
@@ -274,35 +248,21 @@ pub trait Store: Send + Sync + 'static {
         key: WindowKey,
         keep: u64,
         limit: usize,
-    ) -> Result<usize, StoreError> {
-        let _ = (tier, key, keep, limit);
-        Err(StoreError::Failed("this database has no blocks".to_owned()))
-    }
+    ) -> Result<usize, StoreError>;
 
     /// Removes windows that begin before `before`, headers first, about `limit` rows of them;
     /// returns how many. 0 means that there are no more.
-    async fn expire(&self, tier: Tier, before: Millis, limit: usize) -> Result<usize, StoreError> {
-        let _ = (tier, before, limit);
-        Ok(0)
-    }
+    async fn expire(&self, tier: Tier, before: Millis, limit: usize) -> Result<usize, StoreError>;
 
     /// Removes up to `limit` series that have left memory and whose last sample was before
     /// `before`; returns how many.
-    async fn expire_series(&self, before: Millis, limit: usize) -> Result<usize, StoreError> {
-        let _ = (before, limit);
-        Ok(0)
-    }
+    async fn expire_series(&self, before: Millis, limit: usize) -> Result<usize, StoreError>;
 
     /// Removes rows, in one transaction. What is not there is gone already.
-    async fn forget(&self, forgotten: &Forgotten) -> Result<(), StoreError> {
-        let _ = forgotten;
-        Ok(())
-    }
+    async fn forget(&self, forgotten: &Forgotten) -> Result<(), StoreError>;
 
     /// What the stored data takes, in bytes, without room that is free for more.
-    async fn size(&self) -> Result<u64, StoreError> {
-        Ok(0)
-    }
+    async fn size(&self) -> Result<u64, StoreError>;
 
     /// Lets go of the store in good order. Nothing is called after it but, perhaps, this again.
     async fn close(&self) -> Result<(), StoreError>;

@@ -10,7 +10,7 @@ use system_stats_model::sample::{Millis, Sample, is_stale};
 use super::open::HORIZON;
 use super::{ExpireError, Inner, Storage};
 use crate::block::Totals;
-use crate::head::{LATEST, Tally, window_of};
+use crate::head::{LATEST, Tally, WINDOW, window_of};
 use crate::queue::Pending;
 use crate::store::{FoldCommit, Forgotten, Tier, Turn};
 use crate::sync::write;
@@ -90,6 +90,28 @@ impl Storage {
         expired.segments = inner.trim().await?;
         self.expire_rows(floor).await?;
         Ok(expired)
+    }
+
+    /// Drops the oldest hours, one after the other, until what is stored takes at most `bytes`.
+    /// The newest hours stay, and so does the journal: a bound below what these take is not kept.
+    ///
+    /// # Errors
+    /// [`ExpireError`].
+    pub async fn shrink(&self, bytes: u64) -> Result<Expired, ExpireError> {
+        let inner = &self.inner;
+        let mut all = Expired::default();
+        while inner.store.size().await? > bytes {
+            let newest = window_of(self.newest().unwrap_or_default());
+            let Some(oldest) = inner.past.oldest(Tier::Raw).filter(|at| *at < newest) else {
+                break;
+            };
+            let expired = self.expire(oldest + WINDOW).await?;
+            all.samples += expired.samples;
+            all.series += expired.series;
+            all.targets += expired.targets;
+            all.segments += expired.segments;
+        }
+        Ok(all)
     }
 
     /// Drops the old windows of a pack, and corrects what its blocks add up to; returns that, as

@@ -1,5 +1,6 @@
 //! The storage as a whole, on the store in memory.
 
+mod blocks;
 mod commits;
 mod model;
 mod removal;
