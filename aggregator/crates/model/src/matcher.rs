@@ -1,15 +1,21 @@
 //! Label matchers: `=`, `!=`, `=~` and `!~`, as PromQL has them.
 
+mod choice;
 mod re2;
 
 use std::fmt;
+use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
 
 use crate::labels::Labels;
 
-/// The largest compiled regular expression, in bytes. A choice of some ten thousand names fits.
+/// The largest compiled regular expression, in bytes.
 const REGEX_SIZE_LIMIT: usize = 10 << 20;
+
+/// The most memory that matching may fill with what it has learned, in bytes. With less, choices
+/// of hundreds of expressions are learned again and again.
+const REGEX_CACHE_LIMIT: usize = 32 << 20;
 
 /// How a matcher compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,7 +47,34 @@ pub struct Matcher {
     name: String,
     op: MatchOp,
     value: String,
-    regex: Option<Regex>,
+    pattern: Option<Pattern>,
+}
+
+/// What the value of a matcher with a regular expression means.
+#[derive(Clone, Debug)]
+enum Pattern {
+    /// Any of these texts, ascending.
+    Choices(Arc<[String]>),
+    Regex(Regex),
+}
+
+impl Pattern {
+    fn new(value: &str) -> Result<Self, String> {
+        match choice::choices(value) {
+            Some(choices) => Ok(Self::Choices(choices)),
+            None => anchored(value).map(Self::Regex),
+        }
+    }
+
+    fn matches(&self, value: &str) -> bool {
+        match self {
+            Self::Choices(choices) => {
+                let found = choices.binary_search_by(|choice| choice.as_str().cmp(value));
+                found.is_ok()
+            }
+            Self::Regex(regex) => regex.is_match(value),
+        }
+    }
 }
 
 /// The regular expression of a matcher cannot be used.
@@ -64,7 +97,7 @@ impl Matcher {
             name: name.into(),
             op: MatchOp::Equal,
             value: value.into(),
-            regex: None,
+            pattern: None,
         }
     }
 
@@ -78,10 +111,10 @@ impl Matcher {
         value: impl Into<String>,
     ) -> Result<Self, InvalidMatcher> {
         let (name, value) = (name.into(), value.into());
-        let regex = match op {
+        let pattern = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => match anchored(&value) {
-                Ok(regex) => Some(regex),
+            MatchOp::Regex | MatchOp::NotRegex => match Pattern::new(&value) {
+                Ok(pattern) => Some(pattern),
                 Err(reason) => {
                     return Err(InvalidMatcher {
                         name,
@@ -95,7 +128,7 @@ impl Matcher {
             name,
             op,
             value,
-            regex,
+            pattern,
         })
     }
 
@@ -120,9 +153,9 @@ impl Matcher {
     /// Whether a label with this value (`""` when absent) satisfies it.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {
-        match (&self.op, &self.regex) {
-            (MatchOp::Regex, Some(regex)) => regex.is_match(value),
-            (MatchOp::NotRegex, Some(regex)) => !regex.is_match(value),
+        match (&self.op, &self.pattern) {
+            (MatchOp::Regex, Some(pattern)) => pattern.matches(value),
+            (MatchOp::NotRegex, Some(pattern)) => !pattern.matches(value),
             (MatchOp::NotEqual, _) => self.value != value,
             _ => self.value == value,
         }
@@ -169,6 +202,7 @@ fn anchored(pattern: &str) -> Result<Regex, String> {
 fn compile(pattern: &str) -> Result<Regex, String> {
     let regex = RegexBuilder::new(pattern)
         .size_limit(REGEX_SIZE_LIMIT)
+        .dfa_size_limit(REGEX_CACHE_LIMIT)
         .build();
     regex.map_err(|error| {
         // The lines before show the expression, which the caller does too.
@@ -195,6 +229,10 @@ mod tests {
             (MatchOp::Regex, ".*", "", true),
             (MatchOp::NotRegex, "a.*", "abc", false),
             (MatchOp::NotRegex, "a.*", "bc", true),
+            (MatchOp::Regex, "(a|b.c)", "bxc", true),
+            (MatchOp::Regex, "(a|b\\.c)", "bxc", false),
+            (MatchOp::Regex, "(a|b\\.c)", "b.c", true),
+            (MatchOp::NotRegex, "a|", "", false),
         ];
         for (op, pattern, value, expected) in cases {
             let matcher = Matcher::new("l", op, pattern).unwrap();
@@ -229,5 +267,13 @@ mod tests {
         let labels = Labels::from_pairs([("a", "1")]);
         assert!(Matcher::equal("b", "").matches_labels(&labels));
         assert!(!Matcher::equal("a", "").matches_labels(&labels));
+    }
+
+    #[test]
+    fn a_choice_may_be_long() {
+        let names: Vec<String> = (0..50_000).map(|n| format!("host-{n}\\.example")).collect();
+        let matcher = Matcher::new("l", MatchOp::Regex, names.join("|")).unwrap();
+        assert!(matcher.matches("host-49999.example"));
+        assert!(!matcher.matches("host-50000.example"));
     }
 }

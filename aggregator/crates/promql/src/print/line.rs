@@ -212,13 +212,16 @@ fn labels(names: &[String]) -> String {
     names.join(", ")
 }
 
-/// Outside of braces these two words are numbers.
+/// A label outside of braces: a colon may be in it, and two words are numbers there.
 fn grouped(name: &str) -> String {
     let is_number = ["inf", "nan"]
         .iter()
         .any(|word| name.eq_ignore_ascii_case(word));
+    let has_colons = name.contains(':') && label_name(&name.replace(':', "_")).len() == name.len();
     if is_number {
         quote(name)
+    } else if has_colons {
+        name.to_owned()
     } else {
         label_name(name)
     }
