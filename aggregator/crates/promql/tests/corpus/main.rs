@@ -47,6 +47,32 @@ fn scripts_hold() {
     );
 }
 
+/// What the parser lets through can be evaluated on the stack that threads have.
+#[test]
+fn what_is_as_deep_as_may_be_is_evaluated() {
+    let nested = |open: &str, close: &str| format!("{}a{}", open.repeat(98), close.repeat(98));
+    let cases = [
+        (nested("(", ")"), "a 1"),
+        (format!("{}a{}", "-(".repeat(48), ")".repeat(48)), "{} 1"),
+        (nested("sum(", ")"), "{} 1"),
+        (nested("abs(", ")"), "{} 1"),
+        (format!("a{}", " + 1".repeat(254)), "{} 255"),
+        (format!("a{}", " or a".repeat(254)), "a 1"),
+        (format!("a{}", " * on () a".repeat(254)), "{} 1"),
+        (format!("1{}", "^1".repeat(98)), "1"),
+    ];
+    for (text, result) in cases {
+        let script = format!("load 1m\n  a 1\n\neval instant at 0 {text}\n  {result}\n");
+        let outcome = run(&script, Names::Late).unwrap();
+        let messages: Vec<&str> = outcome
+            .failures
+            .iter()
+            .map(|f| f.message.as_str())
+            .collect();
+        assert_eq!(messages, [""; 0], "{text}");
+    }
+}
+
 #[derive(Default)]
 struct Report {
     cases: usize,
