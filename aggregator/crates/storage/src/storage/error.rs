@@ -10,6 +10,9 @@ pub enum OpenError {
     /// The database could not be read.
     #[error("the stored data cannot be read: {0}")]
     Store(#[from] StoreError),
+    /// Blocks could not be counted.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// A task of the runtime died.
     #[error("replaying the journal was interrupted: {0}")]
     Interrupted(String),

@@ -12,7 +12,7 @@ use super::append::{NEXT_SERIES, NEXT_TARGET, join};
 use super::fold::{self, NEXT_LAYOUT};
 use super::objects::Objects;
 use super::packs::Packs;
-use super::{Catalog, Counters, Inner, OpenError, Storage, Target};
+use super::{Catalog, Counters, Inner, OpenError, ReadError, Storage, Target};
 use crate::block::{Totals, decode_totals};
 use crate::committer::Committer;
 use crate::head::{LATEST, window_of};
@@ -21,7 +21,7 @@ use crate::journal::{Decoder, Replayed, unpack};
 use crate::options::Options;
 use crate::past::{Deletion, Past};
 use crate::queue::{Queue, Segment, Segments};
-use crate::store::{JournalRow, SeriesRow, Store, TargetRow, Tier, WindowKey};
+use crate::store::{FoldCommit, JournalRow, SeriesRow, Store, TargetRow, Tier, WindowKey};
 
 /// Metadata: what retention has passed.
 pub(super) const HORIZON: &str = "horizon";
@@ -94,6 +94,7 @@ impl Storage {
         tasks.spawn(async move { stopped.run_until_cancelled(committer.run()).await });
         let next_layout = meta(NEXT_LAYOUT).and_then(|next| u64::try_from(next).ok());
         let next_layout = next_layout.unwrap_or(1).max(1);
+        let uncounted = std::mem::take(&mut replay.uncounted);
         let unreadable = Unreadable {
             rows: replay.unreadable,
             records: replay.decoder.orphans,
@@ -122,6 +123,9 @@ impl Storage {
         let storage = Self {
             inner: Arc::new(inner),
         };
+        for pack in uncounted {
+            storage.inner.count_pack(pack).await?;
+        }
         let folding = fold::run(
             Arc::downgrade(&storage.inner),
             storage.inner.options.fold_interval,
@@ -130,6 +134,30 @@ impl Storage {
         let tasks = &storage.inner.tasks;
         tasks.spawn(async move { stopped.run_until_cancelled(folding).await });
         Ok(storage)
+    }
+}
+
+impl Inner {
+    /// Reads the blocks of a pack to know what they add up to.
+    async fn count_pack(&self, pack: u64) -> Result<(), ReadError> {
+        let _turning = self.turning.lock().await;
+        let heads = self.past.between(Tier::Raw, pack, Millis::MIN, Millis::MAX);
+        let mut totals = Totals::new();
+        let mut visit = |id: u32, timestamps: &[Millis], values: &[f64]| {
+            let tally = totals.entry(id).or_default();
+            for (&timestamp, &value) in timestamps.iter().zip(values) {
+                tally.count(timestamp, value);
+            }
+        };
+        self.scan(&heads, None, &mut visit).await?;
+        let packs = vec![Self::pack_row(pack, &totals)?];
+        let commit = FoldCommit {
+            packs,
+            ..FoldCommit::default()
+        };
+        self.turn(&commit).await?;
+        self.recount(totals.keys().copied(), &totals);
+        Ok(())
     }
 }
 
@@ -174,15 +202,19 @@ async fn load_past(store: &dyn Store, replay: &mut Replay) -> Result<(), OpenErr
         }
     }
     let mut after = 0;
+    replay.uncounted = replay.past.packs(Tier::Raw);
     loop {
         let packs = store.packs(after, PACKS).await?;
         let Some(last) = packs.last() else { break };
         after = last.id;
         for pack in packs {
             match decode_totals(&pack.blob) {
-                Ok(totals) => replay.load_totals(totals),
+                Ok(totals) => {
+                    replay.load_totals(totals);
+                    replay.uncounted.retain(|uncounted| *uncounted != pack.id);
+                }
                 Err(reason) => tracing::error!(pack = pack.id, %reason,
-                    "what the blocks of a pack add up to cannot be read; its counts are too low"),
+                    "what the blocks of a pack add up to cannot be read; it is counted again"),
             }
         }
     }
@@ -243,8 +275,9 @@ impl Catalog {
 struct Replay {
     catalog: Catalog,
     past: Past,
-    /// What blocks add up to.
+    /// What blocks add up to, and the packs of which that is not known.
     totals: Totals,
+    uncounted: Vec<u64>,
     decoder: Decoder,
     segments: BTreeMap<u64, Segment>,
     floor: Millis,
@@ -258,6 +291,7 @@ impl Replay {
             catalog,
             past,
             totals: Totals::new(),
+            uncounted: Vec::new(),
             decoder: Decoder::default(),
             segments: BTreeMap::new(),
             floor,

@@ -136,6 +136,36 @@ async fn damage_is_counted_and_costs_what_is_in_it() {
     assert!(shown[0].ends_with(&format!("77@{}", late.0)), "{shown:?}");
 }
 
+#[tokio::test]
+async fn totals_that_cannot_be_read_are_counted_again() {
+    let store = MemoryStore::new();
+    let storage = open(&store).await;
+    let before = filled(&storage).await;
+    storage.fold(FoldScope::Everything).await.unwrap();
+    // A sample that only the journal has, and one more than once.
+    let late = (START + HOUR + 5, 1.0);
+    let name = "m1,instance=b,job=node";
+    let ticket = push(&storage, name, Order::Unlimited, &[late]).0;
+    storage.committed(ticket).await.unwrap();
+    let counted = stats(&storage, &[]);
+    let pack = key(&storage, 0).pack;
+    let broken = crate::store::FoldCommit {
+        packs: vec![crate::store::PackRow {
+            id: pack,
+            blob: Bytes::from_static(b"nonsense"),
+        }],
+        ..crate::store::FoldCommit::default()
+    };
+    store.turn(&broken).await.unwrap();
+    let storage = open(&store.reopened()).await;
+    assert_eq!(stats(&storage, &[]), counted);
+    storage.expire(0).await.unwrap();
+    storage.fold(FoldScope::Everything).await.unwrap();
+    let storage = open(&store.reopened()).await;
+    assert_eq!(stats(&storage, &[]), counted);
+    assert_eq!(all(&storage).await.len(), before.len());
+}
+
 #[tokio::test(start_paused = true)]
 async fn ancient_samples_in_any_order_take_bounded_memory() {
     let storage = open_with(
