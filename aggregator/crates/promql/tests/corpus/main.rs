@@ -19,6 +19,8 @@ mod compare;
 mod expect;
 #[cfg(test)]
 mod faulty;
+#[cfg(test)]
+mod limits;
 mod run;
 mod script;
 mod series;
