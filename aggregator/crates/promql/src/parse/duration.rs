@@ -45,16 +45,16 @@ impl Parser<'_> {
     }
 
     /// Behind `offset`: a literal with or without a sign, or a computation that begins with a
-    /// parenthesis. Without one, `a offset 5m * 2` is a product.
+    /// parenthesis or a second sign. Without them, `a offset 5m * 2` is a product.
     pub(super) fn offset_duration(&mut self) -> Parsed<Duration> {
         let token = self.peek()?;
-        let is_sign = sign_of(token).is_some();
-        let first = if is_sign {
+        let first = if sign_of(token.kind).is_some() {
             self.peek_second_kind()?
         } else {
             Some(token.kind)
         };
-        let expr = if first == Some(Kind::LeftParen) {
+        let computes = |kind| kind == Kind::LeftParen || sign_of(kind).is_some();
+        let expr = if first.is_some_and(computes) {
             self.duration_expression(0, &BEHIND_OFFSET)?
         } else {
             self.duration_literal(&BEHIND_OFFSET)?
@@ -108,7 +108,7 @@ impl Parser<'_> {
 
     fn duration_operand(&mut self, place: &Place) -> Parsed<DurationExpr> {
         let token = self.peek()?;
-        if sign_of(token).is_some() {
+        if sign_of(token.kind).is_some() {
             return self.signed_duration(place);
         }
         if token.kind != Kind::LeftParen {
@@ -132,7 +132,7 @@ impl Parser<'_> {
 
     fn signed_duration(&mut self, place: &Place) -> Parsed<DurationExpr> {
         let token = self.next()?;
-        let is_minus = sign_of(token) == Some(-1.0);
+        let is_minus = sign_of(token.kind) == Some(-1.0);
         let operand = self.duration_expression(POWER, place)?;
         let span = token.span.to(operand.span());
         Ok(match operand {
@@ -154,7 +154,7 @@ impl Parser<'_> {
     fn duration_literal(&mut self, place: &Place) -> Parsed<DurationExpr> {
         let mut token = self.next()?;
         let mut span = token.span;
-        let sign = sign_of(token);
+        let sign = sign_of(token.kind);
         if sign.is_some() {
             token = self.next()?;
             span.end = token.span.end;
@@ -182,8 +182,8 @@ impl Parser<'_> {
     }
 }
 
-fn sign_of(token: Token) -> Option<f64> {
-    match token.kind {
+fn sign_of(kind: Kind) -> Option<f64> {
+    match kind {
         Kind::Operator(BinaryOp::Add) => Some(1.0),
         Kind::Operator(BinaryOp::Sub) => Some(-1.0),
         _ => None,

@@ -181,6 +181,7 @@ fn durations_are_computed() {
         ("a offset (1m * 2)", 120_000),
         ("a offset -(1m * 2)", -120_000),
         ("a offset (1m) * 2", 120_000),
+        ("a offset --5m", 300_000),
         ("a offset 0s", 0),
     ];
     for (text, expected) in offsets {
