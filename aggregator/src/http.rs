@@ -72,6 +72,13 @@ pub fn router(state: State) -> Router {
         .route("/api/v1/targets", get(prometheus::targets))
         .route("/dashboard", get(dashboard::overview))
         .route("/dashboard/hosts/{host}", get(dashboard::host))
+        .route("/dashboard/services", get(dashboard::reports::services))
+        .route("/dashboard/pipelines", get(dashboard::reports::pipelines))
+        .route("/dashboard/alerts", get(dashboard::reports::alerts))
+        .route(
+            "/dashboard/alerts/{id}/acknowledge",
+            post(dashboard::reports::acknowledge),
+        )
         .route("/dashboard/events", get(dashboard::live::events))
         .route("/api/dashboard/hosts/{host}/panels", get(dashboard::panels))
         .route("/api/openapi.json", get(dashboard::openapi))

@@ -3,8 +3,8 @@ import { Live, refetch } from "./live.js";
 import { Panels } from "./panels.js";
 import { updateRows } from "./table.js";
 
-const part = (name) => document.querySelector(`[data-part=${name}]`);
 const body = () => document.querySelector("[data-rows]");
+const report = document.querySelector("[data-report]");
 const place = document.querySelector("[data-panels]");
 const panels = place && new Panels(place);
 const filter = document.getElementById("filter");
@@ -14,17 +14,17 @@ const live = new Live({
   query() {
     const table = body() || isEmpty ? ["table=1", body()?.dataset.rows.slice(1)] : [];
     const charts = panels?.isLive ? [place.dataset.live, `step=${panels.step}`] : [];
-    return [...table, ...charts].filter(Boolean).join("&");
+    const reports = report ? [`part=${report.dataset.part}`, location.search.slice(1)] : [];
+    return [...table, ...charts, ...reports].filter(Boolean).join("&");
   },
   async refresh() {
     const [page] = await Promise.all([refetch(), panels?.refresh()]);
     if (isEmpty && page?.querySelector("[data-rows]")) location.reload();
   },
-  take({ counts, facts, order, rows, charts }) {
+  take({ parts, order, rows, charts }) {
     // The first host turns the page without hosts into the page with one.
     if (isEmpty && order) location.reload();
-    if (counts && part("counts")) part("counts").innerHTML = counts;
-    if (facts && part("facts")) part("facts").innerHTML = facts;
+    for (const [name, html] of Object.entries(parts ?? {})) live.replace(name, html);
     if (body()) updateRows(body(), { order, rows });
     if (charts) panels?.extend(charts);
   },
@@ -54,4 +54,4 @@ if (location.hash === "#filter") filter?.focus();
 
 await Promise.allSettled([panels?.refresh()]);
 // A stretch with an end does not change.
-if (body() || isEmpty || panels?.isLive) live.begin();
+if (body() || isEmpty || report || panels?.isLive) live.begin();

@@ -34,6 +34,14 @@ export class Live {
     clearTimeout(this.retrying);
   }
 
+  // A part of the page as the server renders it now; one in which somebody types waits.
+  replace(name, html) {
+    const part = document.querySelector(`[data-part=${name}]`);
+    if (!part) return;
+    if (part.contains(document.activeElement)) part.addEventListener("focusout", () => this.start(), { once: true });
+    else part.innerHTML = html;
+  }
+
   // Fetches everything and goes on from there.
   async start() {
     this.stop();

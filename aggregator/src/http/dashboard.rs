@@ -4,6 +4,7 @@
 mod assets;
 mod chart;
 pub(super) mod live;
+pub(super) mod reports;
 mod strip;
 mod table;
 mod templates;
@@ -45,8 +46,10 @@ pub(super) async fn overview(
     };
     let charted = charted.and_then(|host| hosts.iter().find(|row| row.name == host.name));
     let authority = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let (alerts, alerting) = reports::alerts::worst(&state.inventory, state.clock.now());
     let view = OverviewView {
-        counts: Counts::of(&fleet),
+        counts: Counts::of(&fleet, alerting),
+        alerts,
         table: table.view(&picked),
         has_hosts: !fleet.hosts().is_empty(),
         charted: charted.cloned(),

@@ -6,5 +6,6 @@ mod many;
 mod openapi;
 mod pages;
 mod prometheus;
+mod reports;
 mod server;
 mod streams;

@@ -3,6 +3,7 @@
 mod live;
 mod looks;
 mod plain;
+mod reports;
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@
 //! parts that changed, as one JSON object: rows of the table, the counters, the facts of a host,
 //! the newest points of its charts. A page that is refused a stream asks for the parts itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::io::Write;
 use std::sync::Arc;
@@ -31,6 +31,7 @@ use super::super::params::Params;
 use super::super::state::{Shared, State as Services};
 use super::chart::Span;
 use super::chart::panels::Panels;
+use super::reports::{Asked, Report, alerts};
 use super::table::Table;
 use super::view::{self, Counts, CountsView, FactsView, RowsView};
 use super::{assets, rendered, rows_of, unknown};
@@ -51,7 +52,7 @@ impl Default for Streams {
     }
 }
 
-/// `GET /dashboard/events?table=1&q=&sort=&page=&host=&range=&width=&step=&panel=&facts=1`
+/// `GET /dashboard/events?table=1&q=&sort=&page=&host=&range=&width=&step=&panel=&facts=1&part=`
 pub(crate) async fn events(
     State(state): Shared,
     Extension(streams): Extension<Streams>,
@@ -69,6 +70,10 @@ pub(crate) async fn events(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let live = Live {
         table: params.get("table").map(|_| Table::asked(&params)),
+        report: params
+            .get("part")
+            .and_then(Report::named)
+            .map(|report| (report, Asked::of(&params, &headers))),
         charts,
         known: Known::default(),
         quiet: 0,
@@ -97,6 +102,7 @@ pub(crate) async fn events(
 struct Live {
     state: Arc<Services>,
     table: Option<Table>,
+    report: Option<(Report, Asked)>,
     charts: Option<Charts>,
     known: Known,
     /// Looks since something was sent.
@@ -136,8 +142,8 @@ impl Charts {
 /// What the client has.
 #[derive(Default)]
 struct Known {
-    counts: String,
-    facts: String,
+    /// The parts of the page that are rendered as a whole, by what the page calls them.
+    parts: BTreeMap<&'static str, String>,
     /// The names in the order of the table.
     order: Vec<String>,
     rows: HashMap<String, String>,
@@ -147,10 +153,8 @@ struct Known {
 /// What changed; what did not is not there.
 #[derive(Default, Serialize)]
 struct News<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    counts: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    facts: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    parts: BTreeMap<&'a str, &'a str>,
     /// The hosts of the table in their order, if they are others than before.
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<&'a [String]>,
@@ -190,10 +194,16 @@ impl Live {
         let mut fresh = Known::default();
         if let Some(table) = &self.table {
             let rows = rows_of(&self.state, &table.pick(fleet.hosts()).hosts).await?;
-            let counts = Counts::of(&fleet);
-            fresh.counts = rendered("counts.html", CountsView { counts }).await?;
+            let (alerts, alerting) = alerts::worst(&self.state.inventory, now);
+            let counts = Counts::of(&fleet, alerting);
+            let counts = rendered("counts.html", CountsView { counts, alerts }).await?;
+            fresh.parts.insert("counts", counts);
             fresh.order = rows.iter().map(|row| row.name.clone()).collect();
             fresh.rows = row_by_row(rows).await?;
+        }
+        if let Some((report, asked)) = &self.report {
+            let table = report.table(&self.state, asked).await?;
+            fresh.parts.insert(report.part(), table);
         }
         // A host that was deleted may come back; its charts wait for it.
         let charted = self.charts.as_mut();
@@ -202,7 +212,8 @@ impl Live {
             if charts.has_facts {
                 let fact = self.state.inventory.fact(host).await?;
                 let host = view::Host::new(host, &fact, now);
-                fresh.facts = rendered("facts.html", FactsView { host }).await?;
+                let facts = rendered("facts.html", FactsView { host }).await?;
+                fresh.parts.insert("facts", facts);
             }
             let span = charts.span.going_on(charts.until, now);
             let ids = charts.ids.as_deref();
@@ -227,9 +238,8 @@ impl Live {
 impl Known {
     /// What `fresh` has and the client does not, as an event.
     fn event(&self, fresh: &Self) -> Result<Option<String>, serde_json::Error> {
-        fn other<'a>(before: &str, now: &'a str) -> Option<&'a str> {
-            (before != now).then_some(now)
-        }
+        let parts = fresh.parts.iter();
+        let parts = parts.filter(|(name, part)| self.parts.get(*name) != Some(part));
         let rows = fresh.rows.iter();
         let rows = rows.filter(|(name, row)| self.rows.get(*name) != Some(row));
         let charts = fresh.charts.as_ref().filter(|charts| {
@@ -237,8 +247,7 @@ impl Known {
             !charts.is_empty() && !known.is_some_and(|known| known.has_points_of(charts))
         });
         let news = News {
-            counts: other(&self.counts, &fresh.counts),
-            facts: other(&self.facts, &fresh.facts),
+            parts: parts.map(|(name, part)| (*name, part.as_str())).collect(),
             order: (self.order != fresh.order).then_some(&fresh.order),
             rows: rows
                 .map(|(name, row)| (name.as_str(), row.as_str()))

@@ -17,7 +17,7 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: [(&str, &str); 8] = templates![
+const TEMPLATES: [(&str, &str); 14] = templates![
     "layout.html",
     "macros.html",
     "overview.html",
@@ -25,6 +25,12 @@ const TEMPLATES: [(&str, &str); 8] = templates![
     "counts.html",
     "facts.html",
     "host.html",
+    "services.html",
+    "services_table.html",
+    "pipelines.html",
+    "pipelines_table.html",
+    "alerts.html",
+    "alerts_table.html",
     "error.html",
 ];
 

@@ -22,6 +22,8 @@ const NEAR: f64 = 10.0;
 #[derive(Serialize)]
 pub(super) struct OverviewView {
     pub(super) counts: Counts,
+    /// The worst of those that fire.
+    pub(super) alerts: Vec<Firing>,
     pub(super) table: TableView,
     /// Whether there is any host, shown or not.
     pub(super) has_hosts: bool,
@@ -54,6 +56,16 @@ pub(super) struct FactsView {
 #[derive(Serialize)]
 pub(super) struct CountsView {
     pub(super) counts: Counts,
+    pub(super) alerts: Vec<Firing>,
+}
+
+/// An alert that fires, in a line.
+#[derive(Serialize)]
+pub(super) struct Firing {
+    pub(super) severity: &'static str,
+    pub(super) title: String,
+    pub(super) subject: Option<String>,
+    pub(super) since: Seen,
 }
 
 #[derive(Serialize)]
@@ -69,11 +81,16 @@ pub(super) struct Counts {
     down: usize,
     silent: usize,
     gone: usize,
+    /// Alerts that fire, whosever they are.
+    alerting: usize,
 }
 
 impl Counts {
-    pub(super) fn of(fleet: &Fleet) -> Self {
-        let mut counts = Self::default();
+    pub(super) fn of(fleet: &Fleet, alerting: usize) -> Self {
+        let mut counts = Self {
+            alerting,
+            ..Self::default()
+        };
         for host in fleet.hosts() {
             *match host.status {
                 hosts::Status::Up => &mut counts.up,
@@ -212,8 +229,9 @@ struct Heat {
     word: Option<&'static str>,
 }
 
+/// A moment, and how long ago it was.
 #[derive(Clone, Serialize)]
-struct Seen {
+pub(super) struct Seen {
     iso: String,
     ago: String,
 }
@@ -308,9 +326,9 @@ impl Heat {
     fn new(degrees: f64, margin: Option<f64>) -> Self {
         let (level, word) = match margin {
             None => ("fine", None),
-            Some(margin) if margin <= 0.0 => ("critical", Some("at its limit")),
-            Some(margin) if margin <= NEAR => ("high", Some("near its limit")),
-            Some(_) => ("fine", Some("below its limit")),
+            Some(margin) if margin <= 0.0 => ("critical", Some("at limit")),
+            Some(margin) if margin <= NEAR => ("high", Some("near limit")),
+            Some(_) => ("fine", Some("below limit")),
         };
         Self {
             text: format!("{degrees:.0} °C"),
@@ -321,7 +339,7 @@ impl Heat {
 }
 
 impl Seen {
-    fn new(at: Millis, now: Millis) -> Self {
+    pub(super) fn new(at: Millis, now: Millis) -> Self {
         let ago = (now - at) / 1000;
         Self {
             iso: iso(at),
@@ -347,7 +365,15 @@ pub(super) fn rate(bytes: f64) -> String {
     format!("{value:.digits$} {}", units[at])
 }
 
-/// A length of time as `3d 4h 12m`.
+/// A length of time, to the second where it is short.
+pub(super) fn length(millis: Millis) -> String {
+    match millis / 1000 {
+        seconds @ ..=119 => format!("{seconds} s"),
+        seconds => duration(seconds as f64),
+    }
+}
+
+/// A length of time as `4h 12m` or `3d 4h`.
 fn duration(seconds: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
@@ -358,7 +384,7 @@ fn duration(seconds: f64) -> String {
     match (days, hours) {
         (0, 0) => format!("{minutes}m"),
         (0, _) => format!("{hours}h {minutes}m"),
-        _ => format!("{days}d {hours}h {minutes}m"),
+        _ => format!("{days}d {hours}h"),
     }
 }
 

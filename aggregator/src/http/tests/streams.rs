@@ -56,8 +56,8 @@ async fn a_page_is_told_what_changed_and_nothing_else() {
             .unwrap()
             .contains("web&lt;1&gt;")
     );
-    assert!(first["counts"].as_str().unwrap().contains("2 up"));
-    assert!(first["facts"].as_str().unwrap().contains("<h1>"));
+    assert!(first["parts"]["counts"].as_str().unwrap().contains("2 up"));
+    assert!(first["parts"]["facts"].as_str().unwrap().contains("<h1>"));
     let cpu = &first["charts"]["panels"][0];
     assert_eq!(
         (&cpu["id"], &cpu["lines"][0]["avg"]),
@@ -92,7 +92,7 @@ async fn silence_is_a_comment_now_and_then() {
         .into_body()
         .into_data_stream();
     let counts = event(&mut stream).await;
-    assert!(counts["counts"].is_string());
+    assert!(counts["parts"]["counts"].is_string());
     let before = tokio::time::Instant::now();
     assert_eq!(bytes(&mut stream).await.unwrap(), ":\n\n");
     assert_eq!(before.elapsed().as_secs(), 14);
