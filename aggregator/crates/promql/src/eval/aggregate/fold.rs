@@ -79,51 +79,20 @@ impl Fold {
     fn add(&mut self, group: usize, column: &ColumnMut<'_>) {
         let start = group * self.steps;
         let cells = start..start + self.steps;
+        if self.op == AggregateOp::Avg {
+            let add = |step| self.add_to_mean(start + step, column.values[step]);
+            column.bits().for_each(add);
+            return;
+        }
         let values = &mut self.values[cells.clone()];
         let counts = &mut self.counts[cells.clone()];
-        let steps = column.bits().iter();
+        let seconds = self.seconds.get_mut(cells).unwrap_or_default();
         match self.op {
-            AggregateOp::Sum => {
-                let seconds = &mut self.seconds[cells];
-                for step in steps {
-                    let value = column.values[step];
-                    if counts[step] == 0.0 {
-                        values[step] = value;
-                    } else {
-                        (values[step], seconds[step]) =
-                            kahan_add(value, values[step], seconds[step]);
-                    }
-                    counts[step] += 1.0;
-                }
-            }
-            AggregateOp::Avg => {
-                for step in steps {
-                    self.add_to_mean(start + step, column.values[step]);
-                }
-            }
-            AggregateOp::Min => {
-                extreme(column, values, counts, |old, new| old > new);
-            }
-            AggregateOp::Max => {
-                extreme(column, values, counts, |old, new| old < new);
-            }
-            AggregateOp::Stddev | AggregateOp::Stdvar => {
-                let means = &mut self.seconds[cells];
-                for step in steps {
-                    let value = column.values[step];
-                    let is_first = counts[step] == 0.0;
-                    counts[step] += 1.0;
-                    if is_first {
-                        values[step] = if value.is_finite() { 0.0 } else { f64::NAN };
-                        means[step] = value;
-                    } else {
-                        let delta = value - means[step];
-                        means[step] += delta / counts[step];
-                        values[step] += delta * (value - means[step]);
-                    }
-                }
-            }
-            _ => steps.for_each(|step| counts[step] += 1.0),
+            AggregateOp::Sum => total(column, values, seconds, counts),
+            AggregateOp::Min => extreme(column, values, counts, |old, new| old > new),
+            AggregateOp::Max => extreme(column, values, counts, |old, new| old < new),
+            AggregateOp::Stddev | AggregateOp::Stdvar => spread(column, values, seconds, counts),
+            _ => column.bits().for_each(|step| counts[step] += 1.0),
         }
     }
 
@@ -262,6 +231,36 @@ impl Fold {
     }
 }
 
+/// Adds up, with a compensation for the digits that get lost.
+fn total(column: &ColumnMut<'_>, sums: &mut [f64], rests: &mut [f64], counts: &mut [f64]) {
+    column.bits().for_each(|step| {
+        let value = column.values[step];
+        if counts[step] == 0.0 {
+            sums[step] = value;
+        } else {
+            (sums[step], rests[step]) = kahan_add(value, sums[step], rests[step]);
+        }
+        counts[step] += 1.0;
+    });
+}
+
+/// Adds up squared distances from the mean (Welford). What is not finite first spoils all.
+fn spread(column: &ColumnMut<'_>, squares: &mut [f64], means: &mut [f64], counts: &mut [f64]) {
+    column.bits().for_each(|step| {
+        let value = column.values[step];
+        let is_first = counts[step] == 0.0;
+        counts[step] += 1.0;
+        if is_first {
+            squares[step] = if value.is_finite() { 0.0 } else { f64::NAN };
+            means[step] = value;
+        } else {
+            let delta = value - means[step];
+            means[step] += delta / counts[step];
+            squares[step] += delta * (value - means[step]);
+        }
+    });
+}
+
 /// Keeps the first value, or a later one that `gives_way` holds for. NaN gives way to anything.
 fn extreme(
     column: &ColumnMut<'_>,
@@ -269,11 +268,11 @@ fn extreme(
     counts: &mut [f64],
     gives_way: impl Fn(f64, f64) -> bool,
 ) {
-    for step in column.bits().iter() {
+    column.bits().for_each(|step| {
         let (old, new) = (values[step], column.values[step]);
         if counts[step] == 0.0 || gives_way(old, new) || old.is_nan() {
             values[step] = new;
         }
         counts[step] += 1.0;
-    }
+    });
 }
