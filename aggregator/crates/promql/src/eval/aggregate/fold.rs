@@ -1,3 +1,5 @@
+use std::num::NonZeroUsize;
+
 use super::super::error::EvalError;
 use super::super::evaluator::Evaluator;
 use super::super::parts::in_parts;
@@ -20,7 +22,12 @@ pub(super) fn columns(
     let budget = &evaluator.budget;
     budget.check_cells(groups.len(), on.steps)?;
     let cells = groups.len() * on.steps;
-    let parts = in_parts(evaluator.threads, groups.of.len(), |part| {
+    // Spreads depend on the order of the series in digits that matter; nothing else does.
+    let threads = match aggregation.op {
+        AggregateOp::Stddev | AggregateOp::Stdvar => NonZeroUsize::MIN,
+        _ => evaluator.threads,
+    };
+    let parts = in_parts(threads, groups.of.len(), |part| {
         budget.hold(cells)?;
         let mut fold = Fold::new(aggregation.op, groups.len(), on.steps);
         let mut scratch = Scratch::default();
@@ -154,13 +161,6 @@ impl Fold {
                 }
                 AggregateOp::Max if self.values[cell] < value || self.values[cell].is_nan() => {
                     self.values[cell] = value;
-                }
-                AggregateOp::Stddev | AggregateOp::Stdvar => {
-                    let (here, there) = (self.counts[cell], other.counts[cell]);
-                    let delta = other.seconds[cell] - self.seconds[cell];
-                    let share = there / (here + there);
-                    self.seconds[cell] += delta * share;
-                    self.values[cell] += value + delta * delta * here * share;
                 }
                 _ => {}
             }
