@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -35,6 +35,7 @@ use super::reports::{Asked, Report, alerts};
 use super::table::Table;
 use super::view::{self, Counts, CountsView, FactsView, RowsView};
 use super::{assets, rendered, rows_of, unknown};
+use crate::inventory::hosts::Fleet;
 
 /// The time between two looks.
 const TICK: Duration = Duration::from_secs(2);
@@ -42,13 +43,37 @@ const TICK: Duration = Duration::from_secs(2);
 /// noticed.
 const QUIET_TICKS: u32 = 7;
 
-/// The streams that may be open at once.
+/// For how long streams look at the same fleet: one look serves all that come at about the time.
+const FLEET_AGE: Duration = Duration::from_secs(1);
+
+/// The streams that may be open at once, and the fleet as one of them has just seen it.
 #[derive(Clone)]
-pub(crate) struct Streams(Arc<Semaphore>);
+pub(crate) struct Streams {
+    places: Arc<Semaphore>,
+    fleet: Arc<Mutex<Option<(Instant, Arc<Fleet>)>>>,
+}
 
 impl Default for Streams {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_STREAMS)))
+        Self {
+            places: Arc::new(Semaphore::new(MAX_STREAMS)),
+            fleet: Arc::default(),
+        }
+    }
+}
+
+impl Streams {
+    fn fleet(&self, state: &Services) -> Arc<Fleet> {
+        let mut seen = self.fleet.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        match &*seen {
+            Some((at, fleet)) if now - *at < FLEET_AGE => Arc::clone(fleet),
+            _ => {
+                let fleet = Arc::new(state.inventory.fleet());
+                *seen = Some((now, Arc::clone(&fleet)));
+                fleet
+            }
+        }
     }
 }
 
@@ -60,7 +85,7 @@ pub(crate) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let full = |_| ApiError::Unavailable("too many pages are kept fresh already".to_owned());
-    let place = streams.0.try_acquire_owned().map_err(full)?;
+    let place = streams.places.clone().try_acquire_owned().map_err(full)?;
     let charts = match params.get("host") {
         Some(name) => Some(Charts::asked(name, &params, &state)?),
         None => None,
@@ -80,6 +105,7 @@ pub(crate) async fn events(
         ticks,
         packer: is_packed.then(|| GzEncoder::new(Vec::new(), Compression::fast())),
         state,
+        streams,
         _place: place,
     };
     let body = Body::from_stream(stream::unfold(live, async |mut live| {
@@ -101,6 +127,7 @@ pub(crate) async fn events(
 /// One page's stream.
 struct Live {
     state: Arc<Services>,
+    streams: Streams,
     table: Option<Table>,
     report: Option<(Report, Asked)>,
     charts: Option<Charts>,
@@ -190,7 +217,7 @@ impl Live {
     /// An event with everything that changed since the last one.
     async fn news(&mut self) -> Result<Option<String>, ApiError> {
         let now = self.state.clock.now();
-        let fleet = self.state.inventory.fleet();
+        let fleet = self.streams.fleet(&self.state);
         let mut fresh = Known::default();
         if let Some(table) = &self.table {
             let rows = rows_of(&self.state, &table.pick(fleet.hosts()).hosts).await?;
