@@ -50,8 +50,11 @@ const FLEET_AGE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct Streams {
     places: Arc<Semaphore>,
-    fleet: Arc<Mutex<Option<(Instant, Arc<Fleet>)>>>,
+    fleet: Arc<Mutex<Option<Look>>>,
 }
+
+/// When the fleet was looked at, and how it was.
+type Look = (Instant, Arc<Fleet>);
 
 impl Default for Streams {
     fn default() -> Self {
