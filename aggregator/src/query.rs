@@ -23,7 +23,7 @@ use system_stats_promql::eval::{self, EvalError, Output, Statistics, Stop, evalu
 use system_stats_promql::parse::{ParseError, ParseOptions, parse, parse_selector};
 use system_stats_promql::plan::{Lookup, Plan, TimeSpan};
 use system_stats_promql::value::Value;
-use system_stats_storage::{Snapshot, Storage};
+use system_stats_storage::{ReadError, Snapshot, Storage};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
@@ -290,7 +290,9 @@ impl QueryService {
         deadline: Instant,
     ) -> Result<Snapshot, QueryError> {
         match timeout_at(deadline, self.storage.snapshot(selectors)).await {
-            Ok(snapshot) => snapshot.map_err(|error| QueryError::Storage(error.to_string())),
+            Ok(Ok(snapshot)) => Ok(snapshot),
+            Ok(Err(error @ ReadError::TooMuch(_))) => Err(QueryError::Invalid(error.to_string())),
+            Ok(Err(error)) => Err(QueryError::Storage(error.to_string())),
             Err(_) => Err(QueryError::TimedOut("query preparation")),
         }
     }

@@ -43,6 +43,8 @@ pub mod programs;
 #[cfg(feature = "full")]
 pub mod random;
 #[cfg(feature = "full")]
+pub mod remote_write;
+#[cfg(feature = "full")]
 pub mod server;
 #[cfg(feature = "full")]
 pub mod wait;

@@ -94,7 +94,8 @@ impl Peer {
 pub struct Prometheus {
     /// Where it answers.
     pub address: SocketAddr,
-    _process: Process,
+    /// The program.
+    pub process: Process,
     _folder: Folder,
 }
 
@@ -102,6 +103,12 @@ impl Prometheus {
     /// Starts it with this configuration and an empty database.
     #[track_caller]
     pub fn start(configuration: &str) -> Prometheus {
+        Prometheus::start_with(configuration, &[])
+    }
+
+    /// The same with further flags.
+    #[track_caller]
+    pub fn start_with(configuration: &str, arguments: &[&str]) -> Prometheus {
         let folder = Folder::new();
         let file = folder.write("prometheus.yml", configuration);
         let mut command = PROMETHEUS.command();
@@ -112,6 +119,7 @@ impl Prometheus {
                 folder.path().join("data").display()
             ))
             .arg("--web.listen-address=127.0.0.1:0")
+            .args(arguments)
             .current_dir(folder.path());
         let mut process = Process::start("prometheus", &mut command);
         let address = process.wait_for("its address", bound_address);
@@ -120,7 +128,7 @@ impl Prometheus {
         });
         Prometheus {
             address,
-            _process: process,
+            process,
             _folder: folder,
         }
     }
