@@ -61,6 +61,8 @@ pub struct Options {
     pub query: QueryOptions,
     /// How many bytes the database may hold; zero is any number.
     pub retention_bytes: u64,
+    /// How long nothing may have come for an hour before it goes into blocks.
+    pub fold_after: Duration,
     /// Where the exporter for this machine listens.
     pub local_exporter: Option<SocketAddr>,
 }
@@ -68,10 +70,21 @@ pub struct Options {
 /// Where samples are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StorageLocation {
-    /// A database, `sqlite://path`.
+    /// A database, `sqlite://path` or `postgres://…`.
     Url(String),
     /// A SQLite file.
     File(PathBuf),
+}
+
+impl StorageLocation {
+    /// The database's URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match self {
+            Self::Url(url) => url.clone(),
+            Self::File(path) => store::sqlite_url(path),
+        }
+    }
 }
 
 /// The server could not start.

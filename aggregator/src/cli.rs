@@ -46,6 +46,49 @@ pub enum Command {
         #[arg(long, value_name = "URL")]
         url: Option<Url>,
     },
+    /// Copy the SQLite database into a new file, while it is in use or not. For Postgres: `pg_dump`.
+    Backup {
+        /// The new file.
+        file: PathBuf,
+        /// Of which database.
+        #[command(flatten)]
+        storage: StorageArgs,
+    },
+    /// Put a backup in the place of the SQLite database, which must not be in use; what was there
+    /// is kept as FILE.replaced.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        /// In the place of which database.
+        #[command(flatten)]
+        storage: StorageArgs,
+    },
+    /// Copy everything into an empty database of either kind, all or nothing. Neither may be in use.
+    Migrate {
+        /// The database that is there.
+        #[arg(long, value_name = "URL")]
+        from: String,
+        /// The empty one.
+        #[arg(long, value_name = "URL")]
+        to: String,
+    },
+}
+
+/// Which database something is done to.
+#[derive(Clone, Debug, Args)]
+pub struct StorageArgs {
+    /// The database [default: that of the server with the same flags and environment].
+    #[arg(long = "storage.url", value_name = "URL")]
+    storage_url: Option<String>,
+}
+
+impl StorageArgs {
+    /// The URL of the database, `serve` being what was given before the subcommand.
+    #[must_use]
+    pub fn url(&self, serve: &ServeArgs) -> String {
+        let chosen = self.storage_url.clone();
+        chosen.unwrap_or_else(|| serve.storage_location(environment).url())
+    }
 }
 
 /// What can be checked.
@@ -56,6 +99,12 @@ pub enum Check {
         /// The files.
         #[arg(value_name = "FILE", default_value = DEFAULT_CONFIG_FILE)]
         files: Vec<PathBuf>,
+    },
+    /// Compare the checksums of everything in a database, which may be in use.
+    Storage {
+        /// Which database.
+        #[command(flatten)]
+        storage: StorageArgs,
     },
 }
 
@@ -155,6 +204,16 @@ pub struct ServeArgs {
     )]
     retention_size: u64,
 
+    /// How long nothing may have come for an hour before it is compressed. For tests.
+    #[arg(
+        long = "storage.fold-after",
+        value_name = "DURATION",
+        default_value = "10m",
+        hide = true,
+        value_parser = parse_duration
+    )]
+    fold_after: Duration,
+
     /// Where the exporter for this machine listens; empty for none.
     #[arg(
         long = "local-exporter.listen-address",
@@ -202,6 +261,7 @@ impl ServeArgs {
             origins: self.origins.clone(),
             storage: self.storage_location(environment),
             retention: self.retention,
+            fold_after: self.fold_after,
             out_of_order_window: self.out_of_order_window,
             query: self.query.options(),
             retention_bytes: self.retention_size,

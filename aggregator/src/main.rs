@@ -10,6 +10,7 @@ use reqwest::Url;
 use system_stats_aggregator::app::{self, StartError};
 use system_stats_aggregator::cli::{Check, Cli, Command, ServeArgs};
 use system_stats_aggregator::{config, telemetry};
+use system_stats_sql::operations;
 
 /// A bad configuration at start.
 const EXIT_BAD_CONFIG: u8 = 2;
@@ -29,8 +30,58 @@ fn main() -> ExitCode {
                 }
             }
         }
+        Some(command) => match operate(&command, &cli.serve) {
+            Ok(exit) => exit,
+            Err(error) => {
+                fail(&format!("{error:#}"));
+                ExitCode::FAILURE
+            }
+        },
         None => serve(&cli.serve),
     }
+}
+
+/// What is done to whole databases.
+fn operate(command: &Command, serve: &ServeArgs) -> anyhow::Result<ExitCode> {
+    install_tls_provider()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let mut exit = ExitCode::SUCCESS;
+    let lines = match command {
+        Command::Backup { file, storage } => {
+            runtime.block_on(operations::backup(&storage.url(serve), file))?;
+            vec![format!("{}: complete", file.display())]
+        }
+        Command::Restore { file, storage } => {
+            let restored = runtime.block_on(operations::restore(file, &storage.url(serve)))?;
+            let kept = restored.before.map(|before| {
+                let before = before.display();
+                format!("what was there is kept as {before}")
+            });
+            let restored = format!("{}: restored", restored.path.display());
+            std::iter::once(restored).chain(kept).collect()
+        }
+        Command::Migrate { from, to } => {
+            let rows = runtime.block_on(operations::migrate(from, to))?;
+            vec![format!("{rows} rows copied")]
+        }
+        Command::Check(Check::Storage { storage }) => {
+            let checked = runtime.block_on(operations::check(&storage.url(serve)))?;
+            if checked.damaged > 0 {
+                exit = ExitCode::FAILURE;
+            }
+            let sum = format!("{} rows, {} damaged", checked.rows, checked.damaged);
+            checked.damage.into_iter().chain([sum]).collect()
+        }
+        Command::Check(Check::Config { .. }) | Command::Healthcheck { .. } => Vec::new(),
+    };
+    for line in lines {
+        // Whoever closed our standard output has the exit code.
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }
+    Ok(exit)
 }
 
 fn fail(message: &str) {

@@ -41,6 +41,8 @@ pub mod process;
 #[cfg(feature = "full")]
 pub mod programs;
 #[cfg(feature = "full")]
+pub mod proxy;
+#[cfg(feature = "full")]
 pub mod random;
 #[cfg(feature = "full")]
 pub mod remote_write;

@@ -12,10 +12,14 @@ use system_stats_sql::SqlError;
 use system_stats_storage::{Options as StorageOptions, Storage};
 
 pub use self::older::OlderError;
-use super::{Options, StartError, StorageLocation};
+use super::{Options, StartError};
 use crate::clock::Clock;
 use crate::housekeeping::{Housekeeping, HousekeepingError};
 use crate::inventory::Inventory;
+
+/// How often it is looked for something to fold.
+const FASTEST_FOLD: Duration = Duration::from_millis(50);
+const SLOWEST_FOLD: Duration = Duration::from_secs(5);
 
 /// How often samples beyond the retention are looked for.
 const RETENTION_PERIOD: Duration = Duration::from_mins(10);
@@ -23,22 +27,14 @@ const RETENTION_PERIOD: Duration = Duration::from_mins(10);
 /// Opens the database, making it if need be, and loads what is in it. The older server's database
 /// is left as it is; its history goes into a new one beside it.
 pub(super) async fn open(options: &Options, clock: &Clock) -> Result<Storage, StartError> {
-    let url = match &options.storage {
-        StorageLocation::Url(url) => url.clone(),
-        StorageLocation::File(path) => sqlite_url(path),
-    };
-    let store = match system_stats_sql::open(&url).await {
+    let store = match system_stats_sql::open(&options.storage.url()).await {
         Err(SqlError::Legacy { path }) => {
             let path = older::imported(&path, clock).await?;
             system_stats_sql::open(&sqlite_url(&path)).await?
         }
         opened => opened?,
     };
-    let storage_options = StorageOptions {
-        out_of_order_window: options.out_of_order_window,
-        ..StorageOptions::default()
-    };
-    let storage = Storage::open(store, storage_options).await?;
+    let storage = Storage::open(store, storage_options(options)).await?;
     let status = storage.status();
     tracing::info!(
         series = status.series,
@@ -48,9 +44,21 @@ pub(super) async fn open(options: &Options, clock: &Clock) -> Result<Storage, St
     Ok(storage)
 }
 
-fn sqlite_url(path: &Path) -> String {
+fn storage_options(options: &Options) -> StorageOptions {
+    let fold_after = options.fold_after;
+    StorageOptions {
+        out_of_order_window: options.out_of_order_window,
+        fold_grace: fold_after,
+        fold_stagger: fold_after * 3 / 2,
+        fold_interval: fold_after.clamp(FASTEST_FOLD, SLOWEST_FOLD),
+        ..StorageOptions::default()
+    }
+}
+
+pub(super) fn sqlite_url(path: &Path) -> String {
     format!("sqlite://{}", path.display())
 }
+
 /// Schedules the removal of samples, and of what clients reported beside them, older than
 /// `retention`.
 pub(super) async fn expire_regularly(

@@ -11,6 +11,7 @@ use std::time::Duration;
 use e2e::folder::Folder;
 use e2e::http::Request;
 use e2e::peers::bound_address;
+use e2e::postgres::Database;
 use e2e::process::Process;
 use e2e::programs::{Aggregator, NO_TARGETS, scraping};
 use e2e::random::Random;
@@ -19,7 +20,7 @@ use e2e::wait;
 
 /// Readings: host, timestamp in seconds, and the bits of the CPU percentage. Two of one second differ
 /// in their bits, as these are random.
-type Readings = BTreeSet<(String, i64, u64)>;
+pub(crate) type Readings = BTreeSet<(String, i64, u64)>;
 
 /// A target that says another random CPU percentage each time, and remembers which it said.
 fn random_target(seed: u64) -> (Server, Arc<Mutex<Vec<u64>>>) {
@@ -42,14 +43,14 @@ fn random_target(seed: u64) -> (Server, Arc<Mutex<Vec<u64>>>) {
 }
 
 /// The text of a reading: written by hand so that every digit of the percentage is the test's own.
-fn body(host: &str, timestamp: i64, percent: f64) -> String {
+pub(crate) fn body(host: &str, timestamp: i64, percent: f64) -> String {
     format!(
         "{{\"hostname\":\"{host}\",\"cpu\":{percent:?},\"ram\":1,\"disk\":2,\"timestamp\":{timestamp}}}"
     )
 }
 
 /// All readings of `/data` as bits. Read by hand: JSON libraries may round the last digit.
-fn stored(address: SocketAddr) -> Readings {
+pub(crate) fn stored(address: SocketAddr) -> Readings {
     let text = Request::get("/data").send(address).text();
     let mut found = Readings::new();
     for row in text.split('{').filter(|row| row.contains("\"timestamp\"")) {
@@ -162,8 +163,9 @@ struct Books {
 fn push_all_the_time(stage: &Stage, name: &str, seed: u64) -> Books {
     let mut random = Random::new(seed);
     let mut books = Books::default();
-    // In order from ten minutes ago; a new host before the clock is reached.
-    let start = wait::epoch_seconds() - 600;
+    // In order from ten minutes ago, or from three hours ago: those hours are folded meanwhile, again
+    // and again. A new host before the clock is reached.
+    let now = wait::epoch_seconds() - 600;
     let mut count = 0;
     while !stage.is_over.load(Ordering::SeqCst) {
         let Some(address) = *stage.address.read().unwrap() else {
@@ -171,7 +173,8 @@ fn push_all_the_time(stage: &Stage, name: &str, seed: u64) -> Books {
             continue;
         };
         let host = format!("{name}-{}", count / 500);
-        let timestamp = start + count % 500;
+        let hours = (count / 500 + seed.cast_signed()) % 2 * 3;
+        let timestamp = now - hours * 3600 + count % 500;
         let percent = random.percent();
         let reading = (host.clone(), timestamp, percent.to_bits());
         books.sent.insert(reading.clone());
@@ -191,11 +194,15 @@ fn push_all_the_time(stage: &Stage, name: &str, seed: u64) -> Books {
 }
 
 /// One life: starts on what the last one left, and is killed at a random instant.
-fn live_and_die(folder: &Folder, stage: &Stage, random: &mut Random, dies_early: bool) {
-    let mut process = Process::start(
-        "system-stats-aggregator",
-        &mut Aggregator::command(folder.path()),
-    );
+fn live_and_die(
+    (folder, storage): (&Folder, &str),
+    stage: &Stage,
+    random: &mut Random,
+    dies_early: bool,
+) {
+    let mut command = Aggregator::command_on(folder.path(), storage);
+    command.arg("--storage.fold-after=50ms");
+    let mut process = Process::start("system-stats-aggregator", &mut command);
     let is_page = |line: &str| {
         line.contains("http://")
             .then(|| bound_address(line))
@@ -214,8 +221,20 @@ fn live_and_die(folder: &Folder, stage: &Stage, random: &mut Random, dies_early:
 }
 
 #[test]
-fn fifty_kills_lose_nothing_that_was_acknowledged() {
-    const KILLS: usize = 50;
+fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
+    eprintln!("{}", kills_lose_nothing("sqlite://t.db", 100));
+}
+
+#[test]
+fn thirty_kills_on_postgres_lose_nothing_that_was_acknowledged() {
+    let database = Database::new();
+    eprintln!("{}", kills_lose_nothing(&database.url(), 30));
+    let blocks = "SELECT count(*) FROM system_stats.header_raw";
+    assert_ne!(database.sql(blocks), "0", "nothing was folded");
+}
+
+/// What was seen, in words.
+fn kills_lose_nothing(storage: &str, kills: usize) -> String {
     const SEED: u64 = 20_261_120;
     let (target, said) = random_target(SEED);
     let folder = Folder::new();
@@ -229,8 +248,8 @@ fn fifty_kills_lose_nothing_that_was_acknowledged() {
         })
         .collect();
     let mut random = Random::new(SEED);
-    for life in 0..KILLS {
-        live_and_die(&folder, &stage, &mut random, life % 5 == 4);
+    for life in 0..kills {
+        live_and_die((&folder, storage), &stage, &mut random, life % 5 == 4);
     }
     stage.is_over.store(true, Ordering::SeqCst);
     let mut books = Books::default();
@@ -240,9 +259,9 @@ fn fifty_kills_lose_nothing_that_was_acknowledged() {
         books.acknowledged.extend(one.acknowledged);
     }
     let acknowledged = books.acknowledged.len();
-    assert!(acknowledged > KILLS, "only {acknowledged} pushes in all");
+    assert!(acknowledged > kills, "only {acknowledged} pushes in all");
 
-    let survivor = Aggregator::resume(&folder, &[]);
+    let survivor = Aggregator::run(&mut Aggregator::command_on(folder.path(), storage));
     let rows = stored(survivor.address);
     let lost: Vec<_> = books.acknowledged.difference(&rows).collect();
     assert!(
@@ -261,7 +280,7 @@ fn fifty_kills_lose_nothing_that_was_acknowledged() {
     let unsent: Vec<_> = pushed.difference(&books.sent).collect();
     assert!(unsent.is_empty(), "never sent: {unsent:?}");
     assert!(!scraped.is_empty(), "no scrape survived");
-    eprintln!(
+    let seen = format!(
         "{acknowledged} pushes acknowledged, {} stored; {} scrapes stored",
         pushed.len(),
         scraped.len(),
@@ -274,4 +293,5 @@ fn fifty_kills_lose_nothing_that_was_acknowledged() {
         .map(|host| host["metric_count"].as_u64().unwrap())
         .sum();
     assert_eq!(counted, pushed.len() as u64);
+    seen
 }

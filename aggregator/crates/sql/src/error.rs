@@ -98,6 +98,38 @@ pub enum SqlError {
         /// The migration that is not known here.
         version: i64,
     },
+    /// The operation is for files only.
+    #[error("{server}: {remedy}")]
+    NotAFile {
+        /// The server and database, without user and password.
+        server: String,
+        /// What does it for a server.
+        remedy: &'static str,
+    },
+    /// A file is there already, and would be lost.
+    #[error("{}: it is there already; remove it, or choose another name", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no such file.
+    #[error("{}: there is no such file", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something is stored in the database, and would be lost.
+    #[error("{database}: something is stored in it already; choose an empty one")]
+    NotEmpty {
+        /// The database.
+        database: String,
+    },
+    /// Another process has the server's database.
+    #[error("{server}: another process uses this database; stop it first")]
+    ServerInUse {
+        /// The server and database, without user and password.
+        server: String,
+    },
     /// Anything that a server says.
     #[error("{server}: {action}: {reason}")]
     Server {
@@ -122,7 +154,10 @@ pub enum SqlError {
 
 impl SqlError {
     /// For `map_err`: what the database said while something was being done.
-    pub(crate) fn database(path: &Path, action: &'static str) -> impl Fn(sqlx::Error) -> Self {
+    pub(crate) fn database(
+        path: &Path,
+        action: &'static str,
+    ) -> impl Fn(sqlx::Error) -> Self + use<> {
         let path = path.to_owned();
         move |error| Self::Database {
             path: path.clone(),

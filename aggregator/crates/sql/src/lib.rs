@@ -3,6 +3,7 @@
 //! Not here: what a sample is. Values travel in blobs that this crate does not look into.
 //!
 //! * [`open`] - a store from a URL
+//! * [`operations`] - backup, restoring, moving, checking
 //! * [`legacy`] - reading the database of the older push server
 //! * `sqlite` - the store on SQLite; `migrations/sqlite` its tables
 //! * `postgres` - the store on Postgres; `migrations/postgres` its tables
@@ -13,8 +14,10 @@ mod found;
 pub mod legacy;
 mod migrations;
 mod numbers;
+pub mod operations;
 mod place;
 mod postgres;
+mod rows;
 mod sqlite;
 mod statements;
 mod url;

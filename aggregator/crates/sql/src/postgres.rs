@@ -7,11 +7,11 @@
 
 mod blocks;
 mod commit;
-mod connect;
+pub(crate) mod connect;
 mod expire;
 mod ring;
-mod slices;
-mod statements;
+pub(crate) mod slices;
+pub(crate) mod statements;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -6,9 +6,9 @@
 
 mod blocks;
 mod commit;
-mod connect;
-mod inspect;
-mod lock;
+pub(crate) mod connect;
+pub(crate) mod inspect;
+pub(crate) mod lock;
 mod statements;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -6,6 +6,7 @@
 //!
 //! * [`Storage`] - the handle: appends, deletions, objects, reading, retention
 //! * [`store`] - the narrow trait below, and what travels through it
+//! * [`seal`] - the checksum that every blob ends with
 //! * [`memory`] - a [`Store`] without a disk, which can be told to fail
 //! * `conformance` - what every [`Store`] has to do, as tests (a feature of the same name)
 //! * `column` - the lossless codec of one series' values
@@ -29,6 +30,7 @@ mod object;
 mod options;
 mod past;
 mod queue;
+pub mod seal;
 mod snapshot;
 mod storage;
 pub mod store;

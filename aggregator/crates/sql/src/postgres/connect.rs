@@ -32,14 +32,14 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// The pools of one store.
 #[derive(Debug)]
-pub(super) struct Pools {
-    pub(super) committer: PgPool,
-    pub(super) jobs: PgPool,
-    pub(super) readers: PgPool,
+pub(crate) struct Pools {
+    pub(crate) committer: PgPool,
+    pub(crate) jobs: PgPool,
+    pub(crate) readers: PgPool,
 }
 
 /// Reads a URL; also the server's and database's name for messages.
-pub(super) fn options(url: &str) -> Result<(PgConnectOptions, String), SqlError> {
+pub(crate) fn options(url: &str) -> Result<(PgConnectOptions, String), SqlError> {
     let parsed: Result<PgConnectOptions, _> = url.parse();
     let options = parsed.map_err(|error: sqlx::Error| SqlError::Unreadable {
         url: redacted(url),
@@ -71,7 +71,7 @@ pub(super) fn options(url: &str) -> Result<(PgConnectOptions, String), SqlError>
 
 /// Makes the schema if it is not there, over a connection of its own, so that whatever the server
 /// has against it is said as the server says it.
-pub(super) async fn prepare(options: &PgConnectOptions, server: &str) -> Result<(), SqlError> {
+pub(crate) async fn prepare(options: &PgConnectOptions, server: &str) -> Result<(), SqlError> {
     let failed = |action| failed(server, action);
     let connected = tokio::time::timeout(CONNECT, PgConnection::connect_with(options)).await;
     let connected = connected.map_err(|_| SqlError::Server {
@@ -99,7 +99,7 @@ pub(super) async fn prepare(options: &PgConnectOptions, server: &str) -> Result<
 }
 
 /// Brings the tables up to date.
-pub(super) async fn migrate(pool: &PgPool, server: &str) -> Result<(), SqlError> {
+pub(crate) async fn migrate(pool: &PgPool, server: &str) -> Result<(), SqlError> {
     migrations::postgres()
         .run(pool)
         .await
@@ -116,7 +116,10 @@ pub(super) async fn migrate(pool: &PgPool, server: &str) -> Result<(), SqlError>
         })
 }
 
-fn failed(server: &str, action: &'static str) -> impl Fn(sqlx::Error) -> SqlError + use<> {
+pub(crate) fn failed(
+    server: &str,
+    action: &'static str,
+) -> impl Fn(sqlx::Error) -> SqlError + use<> {
     let server = server.to_owned();
     move |error| SqlError::Server {
         server: server.clone(),
@@ -126,7 +129,7 @@ fn failed(server: &str, action: &'static str) -> impl Fn(sqlx::Error) -> SqlErro
 }
 
 /// Pools without a connection yet; each is made when it is needed.
-pub(super) fn pools(options: &PgConnectOptions) -> Pools {
+pub(crate) fn pools(options: &PgConnectOptions) -> Pools {
     let pool = |connections| {
         PgPoolOptions::new()
             .max_connections(connections)

@@ -21,18 +21,18 @@ const SLICES: [(Millis, &str); 3] = [
 
 /// A slice of a tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Slice {
-    pub(super) tier: Tier,
-    pub(super) number: i64,
+pub(crate) struct Slice {
+    pub(crate) tier: Tier,
+    pub(crate) number: i64,
 }
 
 impl Slice {
-    pub(super) fn table(self) -> String {
+    pub(crate) fn table(self) -> String {
         format!("{}{}", SLICES[tier_index(self.tier)].1, self.number)
     }
 
     /// The first millisecond after it.
-    pub(super) fn end(self) -> Millis {
+    pub(crate) fn end(self) -> Millis {
         let (length, _) = SLICES[tier_index(self.tier)];
         (self.number + 1).saturating_mul(length)
     }
@@ -44,7 +44,7 @@ impl Slice {
 
 /// Which slices have a table, as far as this process knows.
 #[derive(Debug, Default)]
-pub(super) struct Slices(Mutex<Known>);
+pub(crate) struct Slices(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -61,7 +61,7 @@ impl Slices {
     }
 
     /// Reads what there is from the database.
-    pub(super) async fn load(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    pub(crate) async fn load(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let mut known = Known {
             expired: [Millis::MIN; 3],
             ..Known::default()
@@ -96,7 +96,7 @@ impl Slices {
     }
 
     /// The slice of a window.
-    pub(super) fn of(&self, tier: Tier, window: Millis) -> Slice {
+    pub(crate) fn of(&self, tier: Tier, window: Millis) -> Slice {
         let (length, _) = SLICES[tier_index(tier)];
         let first = self.lock().first[tier_index(tier)];
         let number = window.div_euclid(length).max(first);
@@ -104,14 +104,14 @@ impl Slices {
     }
 
     /// The earliest slice of a tier.
-    pub(super) fn first(&self, tier: Tier) -> Slice {
+    pub(crate) fn first(&self, tier: Tier) -> Slice {
         let number = self.lock().first[tier_index(tier)];
         Slice { tier, number }
     }
 
     /// The slices with a table that windows from `from` to `to` may be in, each with its windows:
     /// the first one it has and the first one it does not have.
-    pub(super) fn between(
+    pub(crate) fn between(
         &self,
         tier: Tier,
         from: Millis,
@@ -132,12 +132,12 @@ impl Slices {
         bounds.collect()
     }
 
-    pub(super) fn has(&self, slice: Slice) -> bool {
+    pub(crate) fn has(&self, slice: Slice) -> bool {
         self.lock().made.contains(&slice)
     }
 
     /// Makes the table of a slice.
-    pub(super) async fn make(
+    pub(crate) async fn make(
         &self,
         connection: &mut PgConnection,
         slice: Slice,
@@ -156,20 +156,20 @@ impl Slices {
         Ok(())
     }
 
-    pub(super) fn made(&self, slice: Slice) {
+    pub(crate) fn made(&self, slice: Slice) {
         self.lock().made.insert(slice);
     }
 
-    pub(super) fn dropped(&self, slice: Slice) {
+    pub(crate) fn dropped(&self, slice: Slice) {
         self.lock().made.remove(&slice);
     }
 
     /// Whether a window may have blocks of a time before it was expired.
-    pub(super) fn may_be_expired(&self, tier: Tier, window: Millis) -> bool {
+    pub(crate) fn may_be_expired(&self, tier: Tier, window: Millis) -> bool {
         window < self.lock().expired[tier_index(tier)]
     }
 
-    pub(super) fn expired(&self, tier: Tier, before: Millis) {
+    pub(crate) fn expired(&self, tier: Tier, before: Millis) {
         let expired = &mut self.lock().expired[tier_index(tier)];
         *expired = before.max(*expired);
     }

@@ -56,7 +56,7 @@ pub(super) const TAKE_EXPIRED: &str =
 pub(super) const FORGET_EXPIRED: &str = "DELETE FROM expired_window WHERE tier = $1 AND win < $2";
 pub(super) const LAST_EXPIRED: &str = "SELECT tier, max(win) FROM expired_window GROUP BY tier";
 pub(super) const FIRST_SLICES: &str = "SELECT tier, number FROM first_slice";
-pub(super) const SLICES: &str = "SELECT tier, number FROM slice";
+pub(crate) const SLICES: &str = "SELECT tier, number FROM slice";
 pub(super) const SLICES_OF_TIER: &str =
     "SELECT number, is_frozen FROM slice WHERE tier = $1 ORDER BY number";
 pub(super) const NOTE_SLICE: &str = "INSERT INTO slice (tier, number, is_frozen) \
@@ -67,6 +67,21 @@ pub(super) const DELETE_SLICE: &str = "DELETE FROM slice WHERE tier = $1 AND num
 /// For a vacuum: it may take long, and should not be noticed.
 pub(super) const UNHURRIED: [&str; 2] =
     ["SET statement_timeout = 0", "SET vacuum_cost_delay = '5ms'"];
+/// For reading and for writing everything: it takes what it takes.
+pub(crate) const READ_ALL: [&str; 2] = [
+    "SET statement_timeout = 0",
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+];
+pub(crate) const WRITE_ALL: [&str; 2] = ["SET statement_timeout = 0", "BEGIN"];
+pub(crate) const NEWEST: &str = "SELECT seq FROM lease WHERE id = 1 FOR UPDATE";
+pub(crate) const SET_LEASE: &str = "WITH guard AS (UPDATE lease SET epoch = $1 WHERE id = 2) \
+    UPDATE lease SET epoch = $1, seq = $2, hash = $3 WHERE id = 1";
+pub(crate) const TAKE_SLOT: &str = "UPDATE journal_ring \
+    SET first_segment = COALESCE(first_segment, $2), last_segment = $2 WHERE slot = $1";
+/// Other connections of this program to the same database.
+pub(crate) const OTHERS: &str = "SELECT count(*) FROM pg_catalog.pg_stat_activity \
+    WHERE datname = current_database() AND application_name = 'system-stats-aggregator' \
+    AND pid <> pg_backend_pid()";
 pub(super) const SIZE: &str = "SELECT COALESCE(sum(pg_total_relation_size(c.oid)), 0)::bigint \
     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
     WHERE n.nspname = 'system_stats' AND c.relkind = 'r'";
@@ -78,7 +93,7 @@ pub(super) const DELETE_OBJECTS: &str = "DELETE FROM object \
     USING UNNEST($1::bigint[], $2::bytea[]) AS gone (kind, key) \
     WHERE object.kind = gone.kind AND object.key = gone.key";
 
-pub(super) const RING: &str =
+pub(crate) const RING: &str =
     "SELECT slot, first_segment, last_segment, is_clean FROM journal_ring ORDER BY slot";
 /// Makes a segment the last one of a slot, if the slot is still as it was when it was chosen.
 pub(super) const EXTEND_SLOT: &str = "UPDATE journal_ring \
@@ -106,7 +121,7 @@ macro_rules! per_slot {
 }
 
 /// How many tables the journal has.
-pub(super) const SLOTS: usize = 8;
+pub(crate) const SLOTS: usize = 8;
 
 pub(super) const JOURNAL: [&str; SLOTS] = per_slot!(
     "SELECT segment, seq, blob FROM "

@@ -20,7 +20,7 @@ const BUSY: Duration = Duration::from_secs(5);
 const CHECKPOINT_PAGES: &str = "400";
 const LOG_BYTES: &str = "8388608";
 
-pub(super) async fn writer(path: &Path) -> Result<SqlitePool, SqlError> {
+pub(crate) async fn writer(path: &Path) -> Result<SqlitePool, SqlError> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -36,7 +36,7 @@ pub(super) async fn writer(path: &Path) -> Result<SqlitePool, SqlError> {
     connect(path, options, 1).await
 }
 
-pub(super) async fn readers(path: &Path) -> Result<SqlitePool, SqlError> {
+pub(crate) async fn readers(path: &Path) -> Result<SqlitePool, SqlError> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)
@@ -61,7 +61,7 @@ async fn connect(
         .map_err(SqlError::database(path, "it cannot be opened"))
 }
 
-pub(super) async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), SqlError> {
+pub(crate) async fn migrate(path: &Path, writer: &SqlitePool) -> Result<(), SqlError> {
     migrations::sqlite()
         .run(writer)
         .await

@@ -18,7 +18,7 @@ const OURS: &str = "_sqlx_migrations";
 const APPLICATION_ID: i64 = 0x5353_5441;
 
 /// Refuses what is not a database of this program. A file that is not there or empty is fine.
-pub(super) async fn check(path: &Path) -> Result<(), SqlError> {
+pub(crate) async fn check(path: &Path) -> Result<(), SqlError> {
     let failed = |source| SqlError::File {
         path: path.to_owned(),
         source,

@@ -10,13 +10,13 @@ use std::sync::{Mutex, PoisonError};
 use crate::error::SqlError;
 
 #[derive(Debug)]
-pub(super) struct LockFile {
+pub(crate) struct LockFile {
     file: Mutex<Option<File>>,
 }
 
 impl LockFile {
     /// Takes the lock of a database.
-    pub(super) fn take(database: &Path) -> Result<Self, SqlError> {
+    pub(crate) fn take(database: &Path) -> Result<Self, SqlError> {
         let mut name = database.as_os_str().to_owned();
         name.push(".lock");
         let lock = PathBuf::from(name);
@@ -39,7 +39,7 @@ impl LockFile {
     }
 
     /// Lets another process in.
-    pub(super) fn release(&self) {
+    pub(crate) fn release(&self) {
         drop(
             self.file
                 .lock()
