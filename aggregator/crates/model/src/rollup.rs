@@ -244,6 +244,19 @@ pub fn coarser(finer: &[Bucket], resolution: Millis, into: &mut Vec<Bucket>) {
     close(open, into);
 }
 
+/// Appends buckets that follow on those of `into`. Of the bucket at the border each may have a part.
+pub fn append(into: &mut Vec<Bucket>, later: &[Bucket]) {
+    let mut later = later.iter();
+    if let (Some(border), Some(first)) = (into.last_mut(), later.as_slice().first())
+        && border.end == first.end
+    {
+        border.join(first);
+        border.settle();
+        later.next();
+    }
+    into.extend(later);
+}
+
 fn close(bucket: Option<Bucket>, into: &mut Vec<Bucket>) {
     if let Some(mut bucket) = bucket {
         bucket.settle();

@@ -230,6 +230,23 @@ fn entries() -> impl Strategy<Value = Vec<(Millis, f64)>> {
 
 proptest! {
     #[test]
+    fn parts_of_a_run_make_the_run(entries in entries(), cut in 0..200usize) {
+        let (times, values): (Vec<Millis>, Vec<f64>) = entries.iter().copied().unzip();
+        let cut = cut.min(times.len());
+        let (mut whole, mut joined, mut later) = (Vec::new(), Vec::new(), Vec::new());
+        buckets(&times, &values, FINE, &mut whole);
+        buckets(&times[..cut], &values[..cut], FINE, &mut joined);
+        buckets(&times[cut..], &values[cut..], FINE, &mut later);
+        append(&mut joined, &later);
+        prop_assert_eq!(whole.len(), joined.len());
+        for (a, b) in whole.iter().zip(&joined) {
+            prop_assert_eq!((a.end, a.count, a.ends_stale), (b.end, b.count, b.ends_stale));
+            prop_assert_eq!((a.first, a.last), (b.first, b.last));
+            prop_assert!(is_close(Some(a.total()), Some(b.total()), 0.0));
+        }
+    }
+
+    #[test]
     fn windows_over_buckets_are_windows_over_samples(
         entries in entries(),
         is_coarse: bool,
