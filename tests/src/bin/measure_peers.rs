@@ -95,6 +95,8 @@ fn main() {
         .folder
         .join(format!("peer-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    // Whatever is named in a configuration is looked for beside it.
+    let folder = folder.canonicalize().unwrap_or(folder);
     let hosts = arguments.hosts;
     let mut table = Table::default();
     match &arguments.peer {
