@@ -30,6 +30,7 @@ mod object;
 mod options;
 mod past;
 mod queue;
+mod rollup;
 pub mod seal;
 mod snapshot;
 mod storage;

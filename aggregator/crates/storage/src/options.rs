@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::store::Tier;
+
 /// How a [`Storage`](crate::Storage) behaves. The defaults are what the program runs with.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -37,6 +39,9 @@ pub struct Options {
     pub fold_stagger: Duration,
     /// How much memory hours of long ago may take while they wait for their late samples. 64 MiB.
     pub cold_bytes: usize,
+    /// Which tiers of rollups are kept. None here; the program keeps those that it has a retention
+    /// for.
+    pub rollups: Vec<Tier>,
     /// How much memory the layouts of blocks may take. 32 MiB.
     pub layout_bytes: usize,
     /// How many bytes of blocks, compressed, one snapshot may hold. 512 MiB.
@@ -60,6 +65,7 @@ impl Default for Options {
             fold_grace: Duration::from_mins(10),
             fold_stagger: Duration::from_mins(15),
             cold_bytes: 64 << 20,
+            rollups: Vec::new(),
             layout_bytes: 32 << 20,
             snapshot_bytes: 512 << 20,
         }

@@ -2,19 +2,27 @@
 //! are read.
 
 mod blocks;
+mod tiers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use system_stats_model::labels::Labels;
 use system_stats_model::matcher::{MatchOp, Matcher};
+use system_stats_model::rollup::Bucket;
 use system_stats_model::sample::{Millis, TimeRange};
-use system_stats_model::source::{SampleBuffer, Selector, SeriesSet, SeriesSource, SourceError};
+use system_stats_model::source::{
+    Fetch, SampleBuffer, Selector, SeriesSet, SeriesSource, SourceError,
+};
 
 use crate::block::Layout;
 use crate::head::{Window, cut};
 
 pub(crate) use blocks::BlockWindow;
+pub(crate) use tiers::{CoarseNeeds, TierNeeds, TierWindow};
+
+use crate::rollup::tier_of;
+use tiers::Coarse;
 
 /// What the storage held at a moment: the series of some selectors, in their ranges.
 ///
@@ -28,6 +36,7 @@ pub struct Snapshot {
     blocks: HashMap<u64, Vec<BlockWindow>>,
     /// Which of `series` the selectors with these matchers pick.
     picks: HashMap<Vec<Condition>, Vec<usize>>,
+    coarse: Coarse,
 }
 
 /// A matcher as something that can be compared.
@@ -66,6 +75,7 @@ impl SeriesSource for Snapshot {
             labels: series.iter().map(|one| one.labels.clone()).collect(),
             series,
             snapshot: self,
+            selector: selector.clone(),
         }))
     }
 }
@@ -73,6 +83,7 @@ impl SeriesSource for Snapshot {
 /// What one selector picks of a snapshot.
 struct Picked<'a> {
     snapshot: &'a Snapshot,
+    selector: Selector,
     labels: Vec<Labels>,
     series: Vec<&'a Series>,
 }
@@ -91,6 +102,31 @@ impl SeriesSet for Picked<'_> {
         into.clear();
         match self.series.get(at) {
             Some(series) => self.snapshot.read(series, range, into),
+            None => Ok(()),
+        }
+    }
+
+    fn has_buckets(&self, resolution: Millis) -> bool {
+        let asked = (conditions(&self.selector.matchers), resolution);
+        self.snapshot.coarse.asked.contains(&asked)
+    }
+
+    fn expired_before(&self) -> Option<Millis> {
+        let parts = self.series.iter().flat_map(|series| &series.parts);
+        (self.snapshot.coarse).expired_before(parts, self.selector.range)
+    }
+
+    fn read_buckets(
+        &self,
+        at: usize,
+        range: TimeRange,
+        resolution: Millis,
+        samples: &mut SampleBuffer,
+        into: &mut Vec<Bucket>,
+    ) -> Result<(), SourceError> {
+        into.clear();
+        match self.series.get(at) {
+            Some(series) => (self.snapshot).read_buckets(series, range, resolution, samples, into),
             None => Ok(()),
         }
     }
@@ -169,6 +205,8 @@ pub(crate) struct Builder {
     ranges: BTreeMap<u32, TimeRange>,
     /// The series that are needed of each pack, and the stretches of these.
     needs: Needs,
+    /// The series of which buckets will do.
+    coarse_needs: CoarseNeeds,
 }
 
 /// By pack and stretch (its ends): series.
@@ -181,6 +219,7 @@ impl Builder {
             by_id: HashMap::new(),
             ranges: BTreeMap::new(),
             needs: Needs::new(),
+            coarse_needs: CoarseNeeds::new(),
         }
     }
 
@@ -188,14 +227,21 @@ impl Builder {
     /// the same labels (which are picked as well).
     pub(crate) fn select(
         &mut self,
-        selector: &Selector,
+        fetch: &Fetch,
         series: impl Iterator<Item = (Part, Labels, Vec<u32>)>,
     ) {
+        let selector = &fetch.selector;
+        let tier = fetch.resolution.and_then(tier_of);
         let mut picked = Vec::new();
         let stretch = (selector.range.start, selector.range.end);
         for (part, labels, twins) in series {
             let Part { id, target, pack } = part;
-            let needs = self.needs.entry(pack).or_default();
+            let needs = match tier {
+                Some(tier) if twins.is_empty() => {
+                    self.coarse_needs.entry((tier, pack)).or_default()
+                }
+                _ => self.needs.entry(pack).or_default(),
+            };
             needs.entry(stretch).or_default().push(id);
             let range = self.ranges.entry(target).or_insert(selector.range);
             range.start = range.start.min(selector.range.start);
@@ -226,20 +272,48 @@ impl Builder {
             .insert(conditions(&selector.matchers), picked);
     }
 
+    /// Notes that what a fetch asks for is read as buckets.
+    pub(crate) fn coarsen(&mut self, fetch: &Fetch, resolution: Millis) {
+        let asked = (conditions(&fetch.selector.matchers), resolution);
+        self.snapshot.coarse.asked.insert(asked);
+    }
+
+    /// Notes that of a pack a stretch has buckets and no samples.
+    pub(crate) fn expire(&mut self, pack: u64, stretch: TimeRange) {
+        self.snapshot.coarse.expired.insert(pack, stretch);
+    }
+
+    /// The packs that anything is needed of.
+    pub(crate) fn packs(&self) -> Vec<u64> {
+        let coarse = self.coarse_needs.keys().map(|(_, pack)| *pack);
+        let mut packs: Vec<u64> = self.needs.keys().copied().chain(coarse).collect();
+        packs.sort_unstable();
+        packs.dedup();
+        packs
+    }
+
+    /// Whether memory has anything of a stretch of a target.
+    pub(crate) fn is_in_memory(&self, target: u32, stretch: TimeRange) -> bool {
+        let mut windows = self.snapshot.windows.get(&target).into_iter().flatten();
+        windows.any(|window| window.range().overlaps(stretch))
+    }
+
     /// Takes the windows, from a function that has those of a target in a range. Returns what is
-    /// needed of blocks.
+    /// needed of blocks, and of what buckets will do.
     pub(crate) fn take_windows(
         &mut self,
         windows: impl Fn(u32, TimeRange) -> Vec<Arc<Window>>,
-    ) -> Needs {
+    ) -> (Needs, CoarseNeeds) {
         for (&target, &range) in &self.ranges {
             self.snapshot.windows.insert(target, windows(target, range));
         }
-        std::mem::take(&mut self.needs)
+        let coarse = std::mem::take(&mut self.coarse_needs);
+        (std::mem::take(&mut self.needs), coarse)
     }
 
     /// Takes the blocks, oldest first of each pack.
-    pub(crate) fn build(mut self, blocks: Vec<BlockWindow>) -> Snapshot {
+    pub(crate) fn build(mut self, blocks: Vec<BlockWindow>, tiers: Vec<TierWindow>) -> Snapshot {
+        self.snapshot.coarse.add(tiers);
         for window in blocks {
             let pack = window.head().key.pack;
             self.snapshot.blocks.entry(pack).or_default().push(window);

@@ -9,11 +9,12 @@ pub(crate) mod objects;
 mod open;
 mod packs;
 mod read;
+mod rollup;
 mod scan;
 mod status;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use system_stats_model::append::AppendError;
@@ -81,6 +82,8 @@ struct Inner {
     last_deletion: AtomicU64,
     horizon_seq: AtomicU64,
     next_layout: AtomicU64,
+    /// Whether there may be days to roll up.
+    rollups_due: AtomicBool,
     counters: Arc<Counters>,
     tasks: TaskTracker,
     /// Stops the tasks; so does dropping the guard.

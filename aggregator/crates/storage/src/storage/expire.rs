@@ -64,6 +64,7 @@ impl Storage {
             if !is_durable && inner.past.has(Tier::Raw, pack) {
                 continue;
             }
+            inner.roll_up_before(pack, floor).await;
             let totals = match self.expire_pack(pack, floor, &mut expired).await {
                 Ok(totals) => totals,
                 Err(error) => {
@@ -75,6 +76,10 @@ impl Storage {
                 let lost = Inner::head_of(&target).expire(floor);
                 expired.samples += lost.iter().map(|(_, samples)| samples).sum::<u64>();
                 inner.recount(lost.into_iter().map(|(id, _)| id), &totals);
+                // Names stay for as long as a tier has something under them.
+                if inner.has_rollups(pack) {
+                    continue;
+                }
                 let (series, is_gone) = inner.forget_empty(&target);
                 expired.series += series;
                 expired.targets += usize::from(is_gone);
@@ -106,6 +111,10 @@ impl Storage {
                 break;
             };
             let expired = self.expire(oldest + WINDOW).await?;
+            if inner.past.oldest(Tier::Raw) == Some(oldest) {
+                // It waits for its day to be rolled up.
+                break;
+            }
             all.samples += expired.samples;
             all.series += expired.series;
             all.targets += expired.targets;
@@ -132,7 +141,7 @@ impl Storage {
         }
         self.deletions_committed().await?;
         let mut totals = inner.totals(pack).await?;
-        let (old, kept) = heads.split_at(heads.partition_point(|head| head.key.window < floor));
+        let (old, kept) = heads.split_at(inner.expendable(&heads, floor));
         if old.is_empty() {
             return Ok(totals);
         }
@@ -173,9 +182,21 @@ impl Storage {
     /// Removes rows that nothing names any more.
     async fn expire_rows(&self, floor: Millis) -> Result<(), ExpireError> {
         let store = &self.inner.store;
-        while store.expire(Tier::Raw, floor, EXPIRE_ROWS).await? > 0 {
+        // What waits to be rolled up stays.
+        let oldest = self.inner.past.oldest(Tier::Raw).unwrap_or(floor);
+        while store
+            .expire(Tier::Raw, floor.min(oldest), EXPIRE_ROWS)
+            .await?
+            > 0
+        {
             tokio::task::yield_now().await;
         }
+        let tiers = [Tier::FiveMinutes, Tier::Hour];
+        let oldest = tiers
+            .iter()
+            .filter_map(|&tier| self.inner.past.oldest(tier))
+            .min();
+        let floor = oldest.map_or(floor, |oldest| oldest.min(floor));
         while store.expire_series(floor, EXPIRE_ROWS).await? > 0 {
             tokio::task::yield_now().await;
         }

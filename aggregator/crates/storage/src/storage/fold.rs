@@ -97,11 +97,13 @@ impl Storage {
             }
             tokio::task::yield_now().await;
         }
+        let rolled = inner.roll_up().await;
         let purged = inner.purge().await;
         let trimmed = inner.trim().await;
         if let Some(failure) = failure {
             return Err(failure);
         }
+        rolled?;
         purged?;
         trimmed?;
         Ok(folded)

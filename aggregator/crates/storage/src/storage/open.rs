@@ -1,7 +1,7 @@
 //! Opening: names from the tables, samples from the journal.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, RwLock};
 
 use system_stats_model::sample::Millis;
@@ -115,6 +115,7 @@ impl Storage {
             last_deletion: AtomicU64::new(0),
             horizon_seq: AtomicU64::new(0),
             next_layout: AtomicU64::new(next_layout),
+            rollups_due: AtomicBool::new(true),
             counters: Arc::new(Counters::default()),
             tasks,
             _guard: stop.clone().drop_guard(),

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use system_stats_model::labels::Labels;
 use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::{Millis, Sample};
-use system_stats_model::source::Selector;
+use system_stats_model::source::{Fetch, Selector};
 
 use super::{Catalog, Inner, ReadError, Storage};
 use crate::past::Deletion;
-use crate::snapshot::{Builder, Needs, Part, Snapshot};
+use crate::snapshot::{Builder, Needs, Part, Snapshot, TierNeeds};
 use crate::sync::read;
 
 /// So many series are looked at under one lock.
@@ -60,10 +60,31 @@ impl Storage {
     /// # Errors
     /// [`ReadError`].
     pub async fn snapshot(&self, selectors: &[Selector]) -> Result<Snapshot, ReadError> {
+        let fetch = |selector: &Selector| Fetch {
+            selector: selector.clone(),
+            resolution: None,
+        };
+        let fetches: Vec<Fetch> = selectors.iter().map(fetch).collect();
+        self.fetch(&fetches).await
+    }
+
+    /// Everything that is to be fetched, as of now. Days that are in a tier of rollups are read
+    /// from there where buckets of its resolution will do, and only buckets are left of days whose
+    /// samples are beyond the retention.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn fetch(&self, fetches: &[Fetch]) -> Result<Snapshot, ReadError> {
         // Memory first: what leaves it in between is in the blocks by then.
-        let (builder, needs, deletions) = self.inner.heads(selectors);
+        let Heads {
+            builder,
+            needs,
+            tiers,
+            deletions,
+        } = self.inner.heads(fetches);
         let blocks = self.inner.blocks(needs, &deletions).await?;
-        Ok(builder.build(blocks))
+        let tiers = self.inner.tier_windows(tiers, &deletions).await?;
+        Ok(builder.build(blocks, tiers))
     }
 
     /// Calls `visit` for every series that has a sample and satisfies all matchers, in no
@@ -85,15 +106,23 @@ impl Storage {
     }
 }
 
+/// What is known before anything is fetched.
+struct Heads {
+    builder: Builder,
+    needs: Needs,
+    tiers: TierNeeds,
+    deletions: Arc<Vec<Arc<Deletion>>>,
+}
+
 impl Inner {
     /// What memory has of the selectors, what is needed of blocks, and what is deleted of these,
     /// all as of one moment.
-    fn heads(&self, selectors: &[Selector]) -> (Builder, Needs, Arc<Vec<Arc<Deletion>>>) {
+    fn heads(&self, fetches: &[Fetch]) -> Heads {
         let _gate = read(&self.gate);
         let catalog = read(&self.catalog);
         let mut builder = Builder::new();
-        for selector in selectors {
-            let ids = catalog.index.select(&selector.matchers);
+        for fetch in fetches {
+            let ids = catalog.index.select(&fetch.selector.matchers);
             let series = ids.into_iter().filter_map(|id| {
                 let labels = catalog.index.labels(id)?;
                 let twins = catalog.index.twins(&labels, id);
@@ -101,15 +130,25 @@ impl Inner {
                 let pack = u64::from(catalog.targets.get(&target)?.pack);
                 Some((Part { id, target, pack }, labels, twins))
             });
-            builder.select(selector, series);
+            builder.select(fetch, series);
         }
-        let needs = builder.take_windows(|target, range| {
+        let packs = builder.packs();
+        let (mut needs, coarse) = builder.take_windows(|target, range| {
             let target = catalog.targets.get(&target);
             target
                 .map(|target| Self::head_of(target).windows(range))
                 .unwrap_or_default()
         });
-        (builder, needs, self.past.deletions())
+        let deletions = self.past.deletions();
+        let owner = |id: u32| catalog.index.target(id);
+        let tiers = self.plan_tiers(&mut builder, coarse, &mut needs, &deletions, &owner);
+        self.note_buckets(&mut builder, fetches, &packs, &tiers);
+        Heads {
+            builder,
+            needs,
+            tiers,
+            deletions,
+        }
     }
 }
 

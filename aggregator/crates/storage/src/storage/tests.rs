@@ -4,6 +4,7 @@ mod blocks;
 mod commits;
 mod model;
 mod removal;
+mod rollup;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

@@ -1,7 +1,9 @@
 //! Deleted samples leave the blocks.
 
 use super::FoldFailure;
-use crate::past::range_of;
+use crate::head::LATEST;
+use crate::past::{Deletion, range_of};
+use crate::rollup::day_of;
 use crate::storage::Inner;
 use crate::store::{FoldCommit, Forgotten, Tier, Turn, WindowHead};
 
@@ -29,6 +31,7 @@ impl Inner {
                     tokio::task::yield_now().await;
                 }
             }
+            is_done &= self.rid_tiers(deletion).await?;
             if !is_done {
                 continue 'deletions;
             }
@@ -52,6 +55,26 @@ impl Inner {
             .await?;
         self.past.forget(&forgotten);
         Ok(())
+    }
+
+    /// Takes what is deleted out of the tiers; whether it is out of all of them.
+    async fn rid_tiers(&self, deletion: &Deletion) -> Result<bool, FoldFailure> {
+        let mut is_done = true;
+        let from = day_of(deletion.range.start.clamp(0, LATEST));
+        for tier in [Tier::FiveMinutes, Tier::Hour] {
+            for pack in self.past.packs(tier) {
+                for head in self.past.between(tier, pack, from, deletion.range.end) {
+                    if head.fold_seq >= deletion.seq || !self.concerns(&deletion.ids, head).await? {
+                        continue;
+                    }
+                    self.roll_up_day(pack, head.key.window).await?;
+                    let now = self.past.head(tier, head.key);
+                    is_done &= now.is_none_or(|now| now.fold_seq >= deletion.seq);
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        Ok(is_done)
     }
 
     async fn concerns(&self, ids: &[u32], head: WindowHead) -> Result<bool, FoldFailure> {

@@ -41,10 +41,10 @@ struct Begun {
 }
 
 /// A layout, and whether the database has it.
-struct Chosen {
-    layout: Arc<Layout>,
-    id: u64,
-    row: Option<LayoutRow>,
+pub(in crate::storage) struct Chosen {
+    pub(in crate::storage) layout: Arc<Layout>,
+    pub(in crate::storage) id: u64,
+    pub(in crate::storage) row: Option<LayoutRow>,
 }
 
 impl Inner {
@@ -219,7 +219,11 @@ impl Inner {
         self.new_layout(key, layout.extended(missing))
     }
 
-    fn new_layout(&self, key: WindowKey, layout: Layout) -> Result<Chosen, FoldFailure> {
+    pub(in crate::storage) fn new_layout(
+        &self,
+        key: WindowKey,
+        layout: Layout,
+    ) -> Result<Chosen, FoldFailure> {
         let id = self.next_layout.fetch_add(1, Ordering::SeqCst);
         let blob = layout.encode();
         let blob = blob.map_err(|error| FoldFailure::of(key, &error.into()))?;
@@ -325,6 +329,7 @@ impl Inner {
             .layouts
             .keep(head.key.pack, chosen.id, &chosen.layout);
         self.past.set(Tier::Raw, head);
+        self.rollups_due.store(true, Ordering::SeqCst);
         Ok(Some(totals))
     }
 
@@ -349,7 +354,7 @@ impl Inner {
             .await
     }
 
-    fn layout_meta(&self) -> Vec<(&'static str, i64)> {
+    pub(in crate::storage) fn layout_meta(&self) -> Vec<(&'static str, i64)> {
         let next = self.next_layout.load(Ordering::SeqCst);
         vec![(NEXT_LAYOUT, i64::try_from(next).unwrap_or(i64::MAX))]
     }
@@ -422,7 +427,7 @@ impl Inner {
         counters.raw_groups.fetch_add(folded.raw, Ordering::Relaxed);
     }
 
-    fn members(&self, pack: u64) -> Vec<Arc<Target>> {
+    pub(in crate::storage) fn members(&self, pack: u64) -> Vec<Arc<Target>> {
         let Ok(pack) = u32::try_from(pack) else {
             return Vec::new();
         };

@@ -1,0 +1,317 @@
+//! The tiers against the samples that they stand for.
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
+use system_stats_model::rollup::{Bucket, RESOLUTIONS, buckets};
+use system_stats_model::sample::is_stale;
+use system_stats_model::source::{Fetch, SampleBuffer};
+
+use super::*;
+use crate::rollup::DAY;
+use crate::storage::FoldScope;
+use crate::store::Tier;
+
+const SERIES: [&str; 3] = ["a,instance=x", "b,instance=x", "a,instance=y"];
+
+/// The samples of each of [`SERIES`].
+type Samples = Vec<Vec<(Millis, f64)>>;
+
+fn options() -> Options {
+    Options {
+        commit_interval: Duration::ZERO,
+        out_of_order_window: Duration::from_hours(1_000_000),
+        fold_interval: Duration::from_hours(1_000_000),
+        rollups: vec![Tier::FiveMinutes, Tier::Hour],
+        ..Options::default()
+    }
+}
+
+async fn store(storage: &Storage, samples: &Samples) {
+    for (text, samples) in SERIES.iter().zip(samples) {
+        let (ticket, _) = push(storage, text, Order::Any, samples);
+        storage.committed(ticket).await.unwrap();
+    }
+}
+
+async fn fold(storage: &Storage) {
+    storage.fold(FoldScope::Everything).await.unwrap();
+}
+
+/// What a query gets as buckets, and whether it comes from a tier.
+async fn read(storage: &Storage, range: TimeRange, length: Millis) -> (Vec<Vec<Bucket>>, bool) {
+    let selector = Selector {
+        matchers: Vec::new(),
+        range,
+    };
+    let fetch = Fetch {
+        selector: selector.clone(),
+        resolution: Some(length),
+    };
+    let snapshot = storage.fetch(&[fetch]).await.unwrap();
+    let set = snapshot.select(&selector).unwrap();
+    let mut found = vec![Vec::new(); SERIES.len()];
+    let mut room = SampleBuffer::default();
+    for (at, have) in set.labels().iter().enumerate() {
+        let number = SERIES
+            .iter()
+            .position(|text| labels(text) == *have)
+            .unwrap();
+        set.read_buckets(at, range, length, &mut room, &mut found[number])
+            .unwrap();
+    }
+    (found, set.has_buckets(length))
+}
+
+fn expected(samples: &Samples, range: TimeRange, length: Millis) -> Vec<Vec<Bucket>> {
+    let of_series = |samples: &Vec<(Millis, f64)>| {
+        let inside = samples.iter().filter(|(at, _)| range.contains(*at));
+        let (times, values): (Vec<Millis>, Vec<f64>) = inside.copied().unzip();
+        let mut into = Vec::new();
+        buckets(&times, &values, length, &mut into);
+        into
+    };
+    samples.iter().map(of_series).collect()
+}
+
+/// Whether two buckets are the same, the rounding of sums apart.
+fn is_same(a: &Bucket, b: &Bucket) -> bool {
+    let close = |a: f64, b: f64| {
+        a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-12 * a.abs()
+    };
+    let totals = close(a.total(), b.total()) && close(a.correction, b.correction);
+    let blank = |bucket: &Bucket| Bucket {
+        sum: 0.0,
+        compensation: 0.0,
+        correction: 0.0,
+        ..*bucket
+    };
+    totals && blank(a) == blank(b)
+}
+
+fn compare(found: &[Vec<Bucket>], expected: &[Vec<Bucket>]) -> TestCaseResult {
+    for (found, expected) in found.iter().zip(expected) {
+        prop_assert_eq!(found.len(), expected.len());
+        for (a, b) in found.iter().zip(expected) {
+            prop_assert!(is_same(a, b), "{a:?}\n{b:?}");
+        }
+    }
+    Ok(())
+}
+
+/// Some days of a series sampled every few minutes, with resets, gaps and both kinds of NaN.
+fn series() -> impl Strategy<Value = Vec<(Millis, f64)>> {
+    let gap = prop_oneof![
+        20 => 60_000..700_000i64,
+        3 => Just(300_000),
+        1 => 3_000_000..40_000_000i64,
+    ];
+    let value = prop_oneof![
+        10 => (0..500u32).prop_map(f64::from),
+        5 => (0..500u32).prop_map(|v| f64::from(v) / 10.0),
+        1 => Just(STALE),
+        1 => Just(f64::NAN),
+    ];
+    prop::collection::vec((gap, value), 150..400).prop_map(|steps| {
+        let mut at = 0;
+        let step = |(gap, value)| {
+            at += gap;
+            (at, value)
+        };
+        steps.into_iter().map(step).collect()
+    })
+}
+
+/// The end of everything that is looked at.
+const END: Millis = 4 * DAY;
+
+async fn check(
+    samples: [Vec<(Millis, f64)>; 3],
+    late: usize,
+    range: TimeRange,
+    length: Millis,
+) -> TestCaseResult {
+    let mut samples: Samples = samples.into();
+    let store_ = MemoryStore::new();
+    let storage = open_with(&store_, options()).await;
+    // The last series comes late, the day after: all the days of its pack are done again.
+    let (held_back, mut rest) = (samples[0].clone(), samples.clone());
+    rest[0].retain(|sample| sample.0 % 7 != late as Millis % 7);
+    rest[1].push((END + DAY, 1.0));
+    samples[1].push((END + DAY, 1.0));
+    store(&storage, &rest).await;
+    fold(&storage).await;
+    fold(&storage).await;
+    let (found, _) = read(&storage, range, length).await;
+    compare(&found, &expected(&rest, range, length))?;
+    let (ticket, _) = push(&storage, SERIES[0], Order::Any, &held_back);
+    storage.committed(ticket).await.unwrap();
+    let (found, _) = read(&storage, range, length).await;
+    compare(&found, &expected(&samples, range, length))?;
+    fold(&storage).await;
+    fold(&storage).await;
+    let (found, _) = read(&storage, range, length).await;
+    compare(&found, &expected(&samples, range, length))?;
+    // Another start, and the samples gone: the same from buckets alone.
+    storage.close().await.unwrap();
+    let storage = open_with(&store_.reopened(), options()).await;
+    let (found, _) = read(&storage, range, length).await;
+    compare(&found, &expected(&samples, range, length))?;
+    storage.expire(END).await.unwrap();
+    let (found, is_coarse) = read(&storage, range, length).await;
+    prop_assert!(is_coarse || found.iter().all(Vec::is_empty));
+    compare(&found, &expected(&samples, range, length))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn a_tier_says_what_the_samples_say(
+        samples in [series(), series(), series()],
+        late in 0..7usize,
+        is_hour: bool,
+        from in 0..60i64,
+        length in 1..90i64,
+    ) {
+        let resolution = RESOLUTIONS[usize::from(is_hour)];
+        let start = from * 3_600_000;
+        let range = TimeRange { start: start + 1, end: (start + length * 3_600_000).min(END) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(check(samples, late, range, resolution))?;
+    }
+}
+
+/// A sample a minute over two days and a bit.
+fn two_days() -> Samples {
+    let series = |number: i64| {
+        let value = move |at: i64| (at * 60_000, (at * (number + 1)) as f64);
+        (1..2 * 1440 + 30).map(value).collect()
+    };
+    (0..3).map(series).collect()
+}
+
+const FIRST_DAY: TimeRange = TimeRange { start: 1, end: DAY };
+
+#[tokio::test]
+async fn a_day_is_read_from_the_tier_only_while_it_knows_all() {
+    let storage = open_with(&MemoryStore::new(), options()).await;
+    let samples = two_days();
+    store(&storage, &samples).await;
+    let length = RESOLUTIONS[0];
+    assert!(!read(&storage, FIRST_DAY, length).await.1);
+    fold(&storage).await;
+    assert!(read(&storage, FIRST_DAY, length).await.1);
+    // Not all of the last day is over.
+    let last = TimeRange {
+        start: 2 * DAY + 1,
+        end: 3 * DAY,
+    };
+    assert!(!read(&storage, last, length).await.1);
+    let (ticket, _) = push(&storage, SERIES[0], Order::Any, &[(90_001, 5.0)]);
+    storage.committed(ticket).await.unwrap();
+    // One target knows something new; the pack's day is not read from the tier for it.
+    let (found, _) = read(&storage, FIRST_DAY, length).await;
+    assert_eq!(found[0][0].count, 6);
+    fold(&storage).await;
+    let (found, is_coarse) = read(&storage, FIRST_DAY, length).await;
+    assert!(is_coarse);
+    assert_eq!((found[0][0].count, found[1][0].count), (6, 5));
+    storage.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_deleted_leaves_the_tiers_with_or_without_samples() {
+    let mut samples = two_days();
+    for has_samples in [true, false] {
+        let store_ = MemoryStore::new();
+        let storage = open_with(&store_, options()).await;
+        store(&storage, &two_days()).await;
+        fold(&storage).await;
+        if !has_samples {
+            storage.expire(2 * DAY).await.unwrap();
+        }
+        // Whole buckets, so that what is left is the same either way.
+        let range = TimeRange {
+            start: 600_001,
+            end: 7_200_000,
+        };
+        let matchers = [Matcher::equal("__name__", "b")];
+        let (ticket, _) = storage.delete(&matchers, range).await.unwrap();
+        samples[1].retain(|sample| !range.contains(sample.0));
+        let wanted = expected(&samples, FIRST_DAY, RESOLUTIONS[0]);
+        let (found, _) = read(&storage, FIRST_DAY, RESOLUTIONS[0]).await;
+        compare(&found, &wanted).unwrap();
+        storage.committed(ticket).await.unwrap();
+        fold(&storage).await;
+        fold(&storage).await;
+        assert_eq!(storage.status().deletions, 0);
+        let (found, is_coarse) = read(&storage, FIRST_DAY, RESOLUTIONS[0]).await;
+        assert!(is_coarse);
+        compare(&found, &wanted).unwrap();
+        storage.close().await.unwrap();
+        let storage = open_with(&store_.reopened(), options()).await;
+        let (found, _) = read(&storage, FIRST_DAY, RESOLUTIONS[0]).await;
+        compare(&found, &wanted).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn samples_wait_for_their_day_to_be_over() {
+    let store_ = MemoryStore::new();
+    let storage = open_with(&store_, options()).await;
+    let samples = two_days();
+    store(&storage, &samples).await;
+    fold(&storage).await;
+    let third = TimeRange {
+        start: 2 * DAY + 1,
+        end: 3 * DAY,
+    };
+    storage.expire(3 * DAY).await.unwrap();
+    assert!(read(&storage, third, RESOLUTIONS[0]).await.0[0].is_empty());
+    let (ticket, _) = push(&storage, SERIES[0], Order::Any, &[(4 * DAY, 1.0)]);
+    storage.committed(ticket).await.unwrap();
+    storage.close().await.unwrap();
+    let storage = open_with(&store_.reopened(), options()).await;
+    fold(&storage).await;
+    let (found, _) = read(&storage, third, RESOLUTIONS[0]).await;
+    compare(&found, &expected(&samples, third, RESOLUTIONS[0])).unwrap();
+}
+
+#[tokio::test]
+async fn a_tier_has_its_own_retention() {
+    let storage = open_with(&MemoryStore::new(), options()).await;
+    let samples = two_days();
+    store(&storage, &samples).await;
+    fold(&storage).await;
+    storage.expire(2 * DAY).await.unwrap();
+    let selector = Selector {
+        matchers: Vec::new(),
+        range: FIRST_DAY,
+    };
+    let snapshot = storage.snapshot(std::slice::from_ref(&selector)).await;
+    let snapshot = snapshot.unwrap();
+    let set = snapshot.select(&selector).unwrap();
+    assert_eq!(set.expired_before(), Some(2 * DAY));
+    assert!(!set.has_buckets(RESOLUTIONS[0]));
+    let alive = samples[0]
+        .iter()
+        .filter(|(at, v)| *at <= DAY && !is_stale(*v));
+    let (found, _) = read(&storage, FIRST_DAY, RESOLUTIONS[1]).await;
+    let counted: u64 = found[0].iter().map(|bucket| bucket.count).sum();
+    assert_eq!(counted, alive.count() as u64);
+    storage.expire_rollups(Tier::Hour, DAY).await.unwrap();
+    let hours = read(&storage, FIRST_DAY, RESOLUTIONS[1]).await.0;
+    let minutes = read(&storage, FIRST_DAY, RESOLUTIONS[0]).await.0;
+    // The first sample of the second day closes the last bucket of the first.
+    assert_eq!((hours[0].len(), minutes[0].len()), (1, 288));
+    // With the last of it the names go as well, but for a series that lives.
+    let (ticket, _) = push(&storage, SERIES[2], Order::Any, &[(9 * DAY, 1.0)]);
+    storage.committed(ticket).await.unwrap();
+    storage.expire(9 * DAY).await.unwrap();
+    storage.expire_rollups(Tier::Hour, 9 * DAY).await.unwrap();
+    storage
+        .expire_rollups(Tier::FiveMinutes, 9 * DAY)
+        .await
+        .unwrap();
+    let expired = storage.expire(9 * DAY).await.unwrap();
+    assert_eq!((expired.series, expired.targets), (2, 1));
+}
