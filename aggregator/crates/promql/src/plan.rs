@@ -9,7 +9,7 @@ mod node;
 
 use crate::ast::Expr;
 
-pub(crate) use fetch::{Fetches, stretch};
+pub(crate) use fetch::{Fetches, Look, Want, stretch};
 pub use fetch::{Lookup, TimeSpan};
 pub(crate) use node::{Kind, Node, SelectNode};
 

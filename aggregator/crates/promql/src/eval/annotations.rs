@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use system_stats_model::sample::Millis;
+
 use crate::ast::Span;
-use crate::print::quote;
+use crate::print::{format_duration, quote};
 use crate::value::verb_g;
 
 /// What an evaluation has to say besides its result. Each text once, at the last place it came
@@ -22,6 +24,11 @@ pub(crate) enum Note {
     BadBucketLabel {
         label: String,
         name: String,
+    },
+    /// Milliseconds: when the samples begin, and the resolution of the rollups before.
+    Rollups {
+        before: Millis,
+        by: Millis,
     },
     /// The metric's name.
     PossiblyNoCounter(String),
@@ -57,6 +64,11 @@ impl Note {
                 "bucket label \"le\" is missing or has a malformed value of {} for metric name {}",
                 quote(label),
                 quote(name)
+            ),
+            Self::Rollups { before, by } => format!(
+                "samples from before {} s are beyond the retention; rollups of {} answer in their place",
+                before / 1000,
+                format_duration(*by)
             ),
             Self::PossiblyNoCounter(name) => format!(
                 "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}",

@@ -122,7 +122,8 @@ fn timestamp<'e>(
     on: &Timeline,
 ) -> Result<Vector<'e>, EvalError> {
     if let Kind::Select(select) = &arg.kind {
-        return Ok(Vector::lazy(Lookback::new(evaluator, select, on, true)?));
+        let at = (select, arg.span);
+        return Ok(Vector::lazy(Lookback::new(evaluator, at, on, true)?));
     }
     let (input, on) = (evaluator.vector(arg, on)?, *on);
     let seconds = move |step, _| on.time(step) as f64 / 1000.0;

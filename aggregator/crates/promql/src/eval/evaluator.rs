@@ -6,9 +6,9 @@ use std::sync::Arc;
 use system_stats_model::labels::{Labels, METRIC_NAME};
 use system_stats_model::matcher::MatchOp;
 use system_stats_model::sample::{Millis, TimeRange};
-use system_stats_model::source::{SeriesSet, SeriesSource};
+use system_stats_model::source::{Fetch, SeriesSet, SeriesSource, SourceError};
 
-use super::annotations::Annotations;
+use super::annotations::{Annotations, Note};
 use super::budget::Budget;
 use super::error::EvalError;
 use super::held::Held;
@@ -16,8 +16,8 @@ use super::instant::Lookback;
 use super::options::{Options, Output};
 use super::producer::{Producer, Scratch};
 use super::{aggregate, binary, call, collect, naming, scalar};
-use crate::ast::At;
-use crate::plan::{self, Fetches, Kind, Lookup, Node, Plan, SelectNode, TimeSpan};
+use crate::ast::{At, Span};
+use crate::plan::{self, Fetches, Kind, Look, Lookup, Node, Plan, SelectNode, TimeSpan, Want};
 use crate::value::{ColumnMut, Columns, Timeline, Value};
 
 /// What the evaluation of one query needs everywhere.
@@ -37,6 +37,20 @@ pub(crate) struct Evaluator<'a> {
     selected: RefCell<HashMap<(usize, Timeline), Arc<Held<'a>>>>,
 }
 
+/// That what is not there any more is not asked for.
+fn check_samples(set: &dyn SeriesSet, fetch: &Fetch) -> Result<(), EvalError> {
+    let has_buckets = fetch.resolution.is_some_and(|by| set.has_buckets(by));
+    let gone = set.expired_before().filter(|_| !has_buckets);
+    match (gone, set.labels().first()) {
+        (Some(before), Some(series)) => Err(SourceError::Expired {
+            series: series.clone(),
+            before,
+        }
+        .into()),
+        _ => Ok(()),
+    }
+}
+
 /// An instant vector.
 pub(crate) enum Vector<'e> {
     Ready(Arc<Held<'e>>),
@@ -48,6 +62,8 @@ pub(crate) enum Vector<'e> {
 pub(crate) struct Selected<'e> {
     pub(crate) set: &'e dyn SeriesSet,
     pub(crate) range: TimeRange,
+    /// The resolution of the buckets by which it is read, if it is.
+    pub(crate) resolution: Option<Millis>,
     /// Whether dropping reserved labels cannot make two of them alike.
     pub(crate) same_name: bool,
 }
@@ -128,9 +144,10 @@ impl<'a> Evaluator<'a> {
         options: &Options<'a>,
     ) -> Result<Self, EvalError> {
         let fetches = plan.fetches(&options.span, &options.lookup);
-        let mut sets = Vec::with_capacity(fetches.selectors.len());
-        for selector in &fetches.selectors {
-            let set = source.select(selector)?;
+        let mut sets = Vec::with_capacity(fetches.fetches.len());
+        for fetch in &fetches.fetches {
+            let set = source.select(&fetch.selector)?;
+            check_samples(&*set, fetch)?;
             let found = set.labels().len();
             if found > options.max_series {
                 let limit = options.max_series;
@@ -179,22 +196,31 @@ impl<'a> Evaluator<'a> {
         self.span.resolve(at)
     }
 
-    /// What a selector looks at that needs samples of the last `length` milliseconds at each step.
+    /// What a selector looks at.
     pub(crate) fn select(
         &self,
         select: &SelectNode,
         on: &Timeline,
-        length: Millis,
+        want: Want,
+        at: Span,
     ) -> Result<Selected<'_>, EvalError> {
-        let range = plan::stretch(select, &self.span, on, length);
-        let planned = self.fetches.find(&select.matchers, range);
+        let look = plan::stretch(select, &self.span, on, want);
+        let Look { range, resolution } = look;
+        let planned = self.fetches.find(&select.matchers, look);
         let set = &*self.sets[planned.ok_or(EvalError::Unplanned)?];
+        let resolution = resolution.filter(|by| set.has_buckets(*by));
+        if let Some((before, by)) = set.expired_before().zip(resolution)
+            && range.start < before
+        {
+            self.annotations.add(Note::Rollups { before, by }, at);
+        }
         let is_name = |op, name: &str| op == MatchOp::Equal && name == METRIC_NAME;
         let names_one = select.matchers.iter().any(|m| is_name(m.op(), m.name()));
         let has_more = || set.labels().iter().any(naming::has_more_than_a_name);
         Ok(Selected {
             set,
             range,
+            resolution,
             same_name: names_one && !has_more(),
         })
     }
@@ -216,7 +242,7 @@ impl<'a> Evaluator<'a> {
                 if let Some(columns) = known {
                     return Ok(Vector::Ready(columns));
                 }
-                let lookback = Lookback::new(self, select, on, false)?;
+                let lookback = Lookback::new(self, (select, node.span), on, false)?;
                 if self.uses[select.id] > 1 {
                     let columns = collect::collect(self, &lookback)?;
                     let key = (select.id, *on);

@@ -97,7 +97,7 @@ fn matrix(evaluator: &Evaluator<'_>, plan: &Plan, on: &Timeline) -> Result<Vec<S
         };
         return Ok((0..columns.len()).map(series).collect());
     }
-    let range = Range::of(evaluator, &plan.root, on)?;
+    let range = Range::of(evaluator, &plan.root, None, on)?;
     let mut found = Vec::new();
     for (at, labels) in range.labels().iter().enumerate() {
         evaluator.budget.check()?;

@@ -1,11 +1,13 @@
 use system_stats_model::labels::Labels;
-use system_stats_model::sample::{Millis, is_stale};
+use system_stats_model::rollup::Run;
+use system_stats_model::sample::{Millis, Sample, is_stale};
 
 use super::budget::Budget;
 use super::error::EvalError;
 use super::evaluator::{Evaluator, Selected};
 use super::producer::{Producer, Scratch};
-use crate::plan::SelectNode;
+use crate::ast::Span;
+use crate::plan::{SelectNode, Want};
 use crate::value::{ColumnMut, Reference, Timeline};
 
 /// An instant selector: the newest sample of each series that is not too old.
@@ -23,13 +25,13 @@ pub(crate) struct Lookback<'e> {
 impl<'e> Lookback<'e> {
     pub(crate) fn new(
         evaluator: &'e Evaluator<'_>,
-        select: &SelectNode,
+        (select, span): (&SelectNode, Span),
         on: &Timeline,
         asks_time: bool,
     ) -> Result<Self, EvalError> {
         let lookback = evaluator.lookup.lookback;
         Ok(Self {
-            selected: evaluator.select(select, on, lookback)?,
+            selected: evaluator.select(select, on, Want::Newest(lookback), span)?,
             timeline: *on,
             reference: on.shifted(evaluator.resolve(select.at), select.offset),
             oldest: lookback,
@@ -62,7 +64,40 @@ impl Producer for Lookback<'_> {
         into: &mut ColumnMut<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), EvalError> {
+        self.find(series, into, scratch)?;
+        self.budget.looked_at(into.bits().count() as u64);
+        if self.budget.counts_steps() {
+            let bits = into.bits();
+            let counts = (0..self.timeline.steps).map(|step| u64::from(bits.has(step)));
+            self.budget.looked_at_steps(&self.timeline, counts);
+        }
+        Ok(())
+    }
+}
+
+impl Lookback<'_> {
+    fn find(
+        &self,
+        series: usize,
+        into: &mut ColumnMut<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
         let Selected { set, range, .. } = self.selected;
+        if let Some(by) = self.selected.resolution {
+            let Scratch {
+                samples, buckets, ..
+            } = scratch;
+            set.read_buckets(series, range, by, samples, buckets)?;
+            let mut run = Run::new(buckets);
+            for step in 0..self.reference.steps {
+                let now = self.reference.time(step);
+                run.advance(Millis::MIN, now);
+                if let Some(Sample { timestamp, value }) = run.current() {
+                    self.show(step, timestamp, value, into);
+                }
+            }
+            return Ok(());
+        }
         set.read(series, range, &mut scratch.samples)?;
         let (timestamps, values) = (&scratch.samples.timestamps, &scratch.samples.values);
         let mut after = 0;
@@ -74,19 +109,18 @@ impl Producer for Lookback<'_> {
             let Some(newest) = after.checked_sub(1) else {
                 continue;
             };
-            let (timestamp, value) = (timestamps[newest], values[newest]);
-            // A marker of staleness hides everything before it.
-            if timestamp > now.saturating_sub(self.oldest) && !is_stale(value) {
-                let seconds = timestamp as f64 / 1000.0;
-                into.set(step, if self.asks_time { seconds } else { value });
-            }
-        }
-        self.budget.looked_at(into.bits().count() as u64);
-        if self.budget.counts_steps() {
-            let bits = into.bits();
-            let counts = (0..self.timeline.steps).map(|step| u64::from(bits.has(step)));
-            self.budget.looked_at_steps(&self.timeline, counts);
+            self.show(step, timestamps[newest], values[newest], into);
         }
         Ok(())
+    }
+
+    /// Shows the newest sample if it is young enough.
+    fn show(&self, step: usize, timestamp: Millis, value: f64, into: &mut ColumnMut<'_>) {
+        let now = self.reference.time(step);
+        // A marker of staleness hides everything before it.
+        if timestamp > now.saturating_sub(self.oldest) && !is_stale(value) {
+            let seconds = timestamp as f64 / 1000.0;
+            into.set(step, if self.asks_time { seconds } else { value });
+        }
     }
 }

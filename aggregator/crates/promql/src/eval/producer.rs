@@ -1,4 +1,5 @@
 use system_stats_model::labels::Labels;
+use system_stats_model::rollup::Bucket;
 use system_stats_model::source::SampleBuffer;
 
 use super::error::EvalError;
@@ -36,6 +37,8 @@ pub(crate) trait Producer: Sync {
 #[derive(Default)]
 pub(crate) struct Scratch {
     pub(crate) samples: SampleBuffer,
+    pub(crate) buckets: Vec<Bucket>,
+    pub(crate) counts: Vec<u64>,
     /// The samples of each step's window: from, up to but not including.
     pub(crate) windows: Vec<(u32, u32)>,
     pub(crate) floats: Vec<f64>,

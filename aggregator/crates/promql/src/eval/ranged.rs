@@ -13,7 +13,7 @@ use super::held::Held;
 use super::producer::{Producer, Scratch};
 use super::window::{self, Frame, Room, Windows};
 use crate::ast::{Function, Span};
-use crate::plan::{Kind, Node};
+use crate::plan::{Kind, Node, Want};
 use crate::value::{ColumnMut, Reference, Timeline};
 
 /// The ends of names by which counters are known.
@@ -40,11 +40,17 @@ impl<'e> Range<'e> {
     pub(crate) fn of(
         evaluator: &'e Evaluator<'_>,
         node: &Node,
+        function: Option<Function>,
         on: &Timeline,
     ) -> Result<Self, EvalError> {
         match &node.kind {
             Kind::Range(range) => Ok(Self {
-                input: Input::Selected(evaluator.select(&range.select, on, range.range)?),
+                input: Input::Selected(evaluator.select(
+                    &range.select,
+                    on,
+                    Want::Window(range.range, function),
+                    node.span,
+                )?),
                 reference: on.shifted(evaluator.resolve(range.select.at), range.select.offset),
                 length: range.range,
                 timeline: *on,
@@ -137,7 +143,7 @@ impl<'e> Ranged<'e> {
                 found: crate::ast::ValueType::Vector,
             });
         };
-        let range = Range::of(evaluator, range, on)?;
+        let range = Range::of(evaluator, range, Some(function), on)?;
         let scalars = others.iter().map(|node| evaluator.scalars(node, on));
         Ok(Self {
             budget: &evaluator.budget,
@@ -156,21 +162,7 @@ impl<'e> Ranged<'e> {
 
     fn note(&self, series: usize, windows: Windows<'_>, into: &ColumnMut<'_>) {
         match self.function {
-            Function::Rate | Function::Increase if into.bits().any() => {
-                let name = self.range.labels()[series].metric_name();
-                let is_counter = COUNTER_ENDINGS.iter().any(|end| name.ends_with(end));
-                if name.is_empty() || is_counter {
-                    return;
-                }
-                if self
-                    .noted
-                    .lock()
-                    .is_ok_and(|mut noted| noted.insert(name.to_owned()))
-                {
-                    let note = Note::PossiblyNoCounter(name.to_owned());
-                    self.annotations.add(note, self.span);
-                }
-            }
+            Function::Rate | Function::Increase => self.note_name(series, into),
             Function::QuantileOverTime => {
                 for (step, (lo, hi)) in windows.bounds.iter().enumerate() {
                     let quantile = self.scalars[0].at(step);
@@ -181,6 +173,53 @@ impl<'e> Ranged<'e> {
             }
             _ => {}
         }
+    }
+
+    fn note_name(&self, series: usize, into: &ColumnMut<'_>) {
+        let name = self.range.labels()[series].metric_name();
+        let is_counter = COUNTER_ENDINGS.iter().any(|end| name.ends_with(end));
+        if name.is_empty() || is_counter || !into.bits().any() {
+            return;
+        }
+        let mut noted = self.noted.lock();
+        let is_new = (noted.as_mut()).is_ok_and(|noted| noted.insert(name.to_owned()));
+        if is_new {
+            let note = Note::PossiblyNoCounter(name.to_owned());
+            self.annotations.add(note, self.span);
+        }
+    }
+
+    fn frame(&self) -> Frame<'_> {
+        Frame {
+            reference: self.range.reference,
+            range: self.range.length,
+            timeline: self.range.timeline,
+            scalars: &self.scalars,
+        }
+    }
+
+    /// The windows of a series that is there as buckets.
+    fn produce_from_buckets(
+        &self,
+        series: usize,
+        into: &mut ColumnMut<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
+        let Scratch {
+            buckets, counts, ..
+        } = scratch;
+        let budget = self.budget;
+        budget.hold(buckets.len())?;
+        window::buckets::apply(self.function, buckets, &self.frame(), into, counts)?;
+        if matches!(self.function, Function::Rate | Function::Increase) {
+            self.note_name(series, into);
+        }
+        budget.looked_at(counts.iter().sum());
+        if budget.counts_steps() {
+            budget.looked_at_steps(&self.range.timeline, counts.iter().copied());
+        }
+        budget.release(buckets.len());
+        Ok(())
     }
 
     fn count(&self, windows: Windows<'_>) {
@@ -233,6 +272,19 @@ impl Producer for Ranged<'_> {
         into: &mut ColumnMut<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), EvalError> {
+        if let Input::Selected(Selected {
+            set,
+            range,
+            resolution: Some(by),
+            ..
+        }) = self.range.input
+        {
+            let Scratch {
+                samples, buckets, ..
+            } = scratch;
+            set.read_buckets(series, range, by, samples, buckets)?;
+            return self.produce_from_buckets(series, into, scratch);
+        }
         self.range.read(series, &mut scratch.samples)?;
         let samples = &scratch.samples;
         let budget = self.budget;
@@ -251,12 +303,7 @@ impl Producer for Ranged<'_> {
             values: &samples.values,
             bounds: &scratch.windows,
         };
-        let frame = Frame {
-            reference,
-            range: length,
-            timeline: self.range.timeline,
-            scalars: &self.scalars,
-        };
+        let frame = self.frame();
         let mut room = Room {
             floats: &mut scratch.floats,
             indices: &mut scratch.indices,

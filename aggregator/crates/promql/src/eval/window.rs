@@ -4,6 +4,7 @@
 //! allows it, a window costs the same whatever its length; sums do so only where the result is
 //! the same to the last bit or nearly so.
 
+pub(crate) mod buckets;
 mod counting;
 mod extremes;
 mod order;

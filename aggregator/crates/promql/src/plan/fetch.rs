@@ -1,10 +1,11 @@
 use system_stats_model::matcher::Matcher;
+use system_stats_model::rollup::resolution_of;
 use system_stats_model::sample::{Millis, TimeRange};
-use system_stats_model::source::Selector;
+use system_stats_model::source::{Fetch, Selector};
 
 use super::Plan;
 use super::node::{Kind, Node, SelectNode, SubqueryNode};
-use crate::ast::At;
+use crate::ast::{At, Function};
 use crate::value::Timeline;
 
 /// The times at which a query asks for values, in milliseconds.
@@ -75,38 +76,43 @@ impl Lookup {
 
 /// What has to be read for an evaluation, and which part of it each selector means.
 pub(crate) struct Fetches {
-    pub(crate) selectors: Vec<Selector>,
-    keys: Vec<String>,
+    pub(crate) fetches: Vec<Fetch>,
+    keys: Vec<(String, Option<Millis>)>,
 }
 
 impl Fetches {
-    /// The number of the fetch that covers `range` of what `matchers` pick.
-    pub(crate) fn find(&self, matchers: &[Matcher], range: TimeRange) -> Option<usize> {
-        let key = key_of(matchers);
-        let covers = |have: TimeRange| have.start <= range.start && range.end <= have.end;
-        (0..self.keys.len()).find(|at| self.keys[*at] == key && covers(self.selectors[*at].range))
+    /// The number of the fetch that covers what a selector looks at.
+    pub(crate) fn find(&self, matchers: &[Matcher], look: Look) -> Option<usize> {
+        let key = (key_of(matchers), look.resolution);
+        let range = |at: usize| self.fetches[at].selector.range;
+        let covers = |have: TimeRange| have.start <= look.range.start && look.range.end <= have.end;
+        (0..self.keys.len()).find(|at| self.keys[*at] == key && covers(range(*at)))
     }
 
-    fn add(&mut self, select: &SelectNode, range: TimeRange) {
-        self.keys.push(key_of(&select.matchers));
+    fn add(&mut self, select: &SelectNode, look: Look) {
+        let Look { range, resolution } = look;
+        self.keys.push((key_of(&select.matchers), resolution));
         let matchers = select.matchers.clone();
-        self.selectors.push(Selector { matchers, range });
+        let selector = Selector { matchers, range };
+        self.fetches.push(Fetch {
+            selector,
+            resolution,
+        });
         // What overlaps becomes one; growing, it may reach others.
         let mut last = self.keys.len() - 1;
+        let range = |fetches: &[Fetch], at: usize| fetches[at].selector.range;
         while let Some(at) = (0..last).find(|at| {
             self.keys[*at] == self.keys[last]
-                && self.selectors[*at]
-                    .range
-                    .overlaps(self.selectors[last].range)
+                && range(&self.fetches, *at).overlaps(range(&self.fetches, last))
         }) {
-            let grown = self.selectors.swap_remove(last).range;
+            let grown = self.fetches.swap_remove(last).selector.range;
             self.keys.swap_remove(last);
-            let range = &mut self.selectors[at].range;
+            let range = &mut self.fetches[at].selector.range;
             range.start = range.start.min(grown.start);
             range.end = range.end.max(grown.end);
             last = self.keys.len() - 1;
             self.keys.swap(at, last);
-            self.selectors.swap(at, last);
+            self.fetches.swap(at, last);
         }
     }
 }
@@ -123,7 +129,15 @@ impl Plan {
     /// one by one.
     #[must_use]
     pub fn selectors(&self, span: &TimeSpan, lookup: &Lookup) -> Vec<Selector> {
-        self.fetches(span, lookup).selectors
+        let fetches = self.wanted(span, lookup).into_iter();
+        fetches.map(|fetch| fetch.selector).collect()
+    }
+
+    /// The same, with how coarse each may come: where the times and the length of the windows are
+    /// multiples of a resolution, and buckets answer what is asked of the samples.
+    #[must_use]
+    pub fn wanted(&self, span: &TimeSpan, lookup: &Lookup) -> Vec<Fetch> {
+        self.fetches(span, lookup).fetches
     }
 
     pub(crate) fn fetches(&self, span: &TimeSpan, lookup: &Lookup) -> Fetches {
@@ -131,7 +145,7 @@ impl Plan {
             span: *span,
             lookup: *lookup,
             found: Fetches {
-                selectors: Vec::new(),
+                fetches: Vec::new(),
                 keys: Vec::new(),
             },
         };
@@ -140,18 +154,64 @@ impl Plan {
     }
 }
 
-/// The stretch of samples that a selector looks at, left end open: `(first - length, last]`.
-pub(crate) fn stretch(
-    select: &SelectNode,
-    span: &TimeSpan,
-    on: &Timeline,
-    length: Millis,
-) -> TimeRange {
+/// What a selector looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) range: TimeRange,
+    /// The resolution of the buckets that would do.
+    pub(crate) resolution: Option<Millis>,
+}
+
+/// Which samples are asked for at each time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Want {
+    /// The newest, if it is younger than this.
+    Newest(Millis),
+    /// Those of the last milliseconds, for a function if there is one.
+    Window(Millis, Option<Function>),
+}
+
+/// The stretch of samples that a selector looks at, left end open: `(first - length, last]`, and
+/// by which buckets it could be covered.
+pub(crate) fn stretch(select: &SelectNode, span: &TimeSpan, on: &Timeline, want: Want) -> Look {
     let reference = on.shifted(span.resolve(select.at), select.offset);
-    TimeRange {
-        start: reference.first.saturating_sub(length).saturating_add(1),
+    let step = if reference.steps > 1 {
+        reference.step
+    } else {
+        0
+    };
+    let (length, resolution) = match want {
+        Want::Newest(lookback) => (lookback, resolution_of(&[reference.first, step])),
+        Want::Window(length, function) if function.is_some_and(suits_buckets) => {
+            (length, resolution_of(&[reference.first, step, length]))
+        }
+        Want::Window(length, _) => (length, None),
+    };
+    let before = reference.first.saturating_sub(length);
+    let over = resolution.map_or(0, |resolution| before.rem_euclid(resolution));
+    let range = TimeRange {
+        start: before.saturating_sub(over).saturating_add(1),
         end: reference.last(),
-    }
+    };
+    Look { range, resolution }
+}
+
+/// Whether a function can be answered by buckets as well as by samples.
+pub(crate) fn suits_buckets(function: Function) -> bool {
+    matches!(
+        function,
+        Function::Rate
+            | Function::Increase
+            | Function::Delta
+            | Function::CountOverTime
+            | Function::PresentOverTime
+            | Function::AbsentOverTime
+            | Function::LastOverTime
+            | Function::MinOverTime
+            | Function::MaxOverTime
+            | Function::SumOverTime
+            | Function::AvgOverTime
+    )
 }
 
 struct Walk {
@@ -162,30 +222,42 @@ struct Walk {
 
 impl Walk {
     fn node(&mut self, node: &Node, on: &Timeline) {
+        self.node_of(node, None, on);
+    }
+
+    /// `function` is the one whose argument the node is.
+    fn node_of(&mut self, node: &Node, function: Option<Function>, on: &Timeline) {
         if on.steps == 0 {
             return;
         }
+        let newest = Want::Newest(self.lookup.lookback);
+        let mut of = None;
         match &node.kind {
-            Kind::Select(select) => self.add(select, on, self.lookup.lookback),
-            Kind::Range(range) => self.add(&range.select, on, range.range),
+            Kind::Select(select) => self.add(select, on, newest),
+            Kind::Range(range) => {
+                self.add(&range.select, on, Want::Window(range.range, function));
+            }
             Kind::Subquery(subquery) => {
                 let at = self.span.resolve(subquery.at);
                 let grid = self.lookup.grid(subquery, at, on);
                 self.node(&subquery.expr, &grid);
                 return;
             }
-            Kind::Call {
-                info: Some(info), ..
-            } => self.add(info, on, self.lookup.lookback),
+            Kind::Call { function, info, .. } => {
+                of = Some(*function);
+                if let Some(info) = info {
+                    self.add(info, on, newest);
+                }
+            }
             _ => {}
         }
         for child in node.children() {
-            self.node(child, on);
+            self.node_of(child, of, on);
         }
     }
 
-    fn add(&mut self, select: &SelectNode, on: &Timeline, length: Millis) {
-        let range = stretch(select, &self.span, on, length);
-        self.found.add(select, range);
+    fn add(&mut self, select: &SelectNode, on: &Timeline, want: Want) {
+        let look = stretch(select, &self.span, on, want);
+        self.found.add(select, look);
     }
 }

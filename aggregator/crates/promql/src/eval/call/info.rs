@@ -28,7 +28,7 @@ pub(super) fn joined(
 ) -> Result<Columns, EvalError> {
     let base = evaluator.columns(arg, on)?;
     // Of several series about one target the newest sample counts, so the times are asked for.
-    let lookback = Lookback::new(evaluator, select, on, true)?;
+    let lookback = Lookback::new(evaluator, (select, arg.span), on, true)?;
     let infos = collect::collect(evaluator, &Named(lookback))?;
     let (names, wanted): (Vec<&Matcher>, Vec<&Matcher>) = select
         .matchers

@@ -1,13 +1,28 @@
+use system_stats_model::sample::Sample;
+
 use super::{Frame, Windows};
 use crate::value::ColumnMut;
 
 /// Which of the extrapolating functions.
 #[derive(Clone, Copy)]
-pub(super) struct Kind {
+pub(crate) struct Kind {
     /// Whether a drop is a reset and not a change.
     is_counter: bool,
     /// Whether the result is per second.
     is_rate: bool,
+}
+
+impl Kind {
+    pub(super) fn is_counter(self) -> bool {
+        self.is_counter
+    }
+}
+
+/// The ends of a window, and how many samples it has.
+pub(super) struct Ends {
+    pub(super) first: Sample,
+    pub(super) last: Sample,
+    pub(super) count: f64,
 }
 
 pub(super) const RATE: Kind = Kind {
@@ -61,33 +76,39 @@ pub(super) fn extrapolated(
         for before in inside.take_while(|before| before + 1 < hi) {
             rise += values[before];
         }
-        into.set(
-            step,
-            extrapolate(windows, frame, kind, (step, lo, hi, rise)),
-        );
+        let sample = |at: usize| Sample {
+            timestamp: windows.timestamps[at],
+            value: values[at],
+        };
+        let ends = Ends {
+            first: sample(lo),
+            last: sample(hi - 1),
+            count: (hi - lo) as f64,
+        };
+        into.set(step, extrapolate(&ends, frame, kind, (step, rise)));
     }
 }
 
 /// Stretches the rise between the first and the last sample to the window's ends, but not past
 /// half a usual gap where the series seems to begin or end, nor to before a counter was zero.
-fn extrapolate(
-    windows: Windows<'_>,
+pub(super) fn extrapolate(
+    ends: &Ends,
     frame: &Frame<'_>,
     kind: Kind,
-    (step, lo, hi, rise): (usize, usize, usize, f64),
+    (step, rise): (usize, f64),
 ) -> f64 {
-    let (first, last) = (windows.timestamps[lo], windows.timestamps[hi - 1]);
+    let (first, last) = (ends.first.timestamp, ends.last.timestamp);
     let range_end = frame.reference.time(step);
     let range_start = range_end.saturating_sub(frame.range);
     let mut to_start = first.saturating_sub(range_start) as f64 / 1000.0;
     let mut to_end = range_end.saturating_sub(last) as f64 / 1000.0;
     let sampled = last.saturating_sub(first) as f64 / 1000.0;
-    let usual_gap = sampled / (hi - lo - 1) as f64;
+    let usual_gap = sampled / (ends.count - 1.0);
     let long_gap = usual_gap * LONG_GAP;
     if to_start >= long_gap {
         to_start = usual_gap / 2.0;
     }
-    let start_value = windows.values[lo];
+    let start_value = ends.first.value;
     if kind.is_counter && rise > 0.0 && start_value >= 0.0 {
         let to_zero = sampled * (start_value / rise);
         if to_zero < to_start {
