@@ -59,8 +59,9 @@ impl Storage {
         for (pack, ids) in by_pack {
             inner.cut(pack, &ids, range, &mut cut).await?;
             if inner.has_only_rollups(pack, range) {
-                ids.iter()
-                    .for_each(|&id| drop(cut.lost.entry(id).or_default()));
+                for id in ids {
+                    cut.lost.entry(id).or_default();
+                }
             }
         }
         let _gate = write(&inner.gate);

@@ -8,7 +8,7 @@ use system_stats_model::source::Fetch;
 
 use crate::block::group_of;
 use crate::past::Deletion;
-use crate::rollup::{DAY, day_of, range_of_day, resolution, tier_of};
+use crate::rollup::{DAY, day_of, range_of_day, tier_of};
 use crate::snapshot::{Builder, CoarseNeeds, Needs, TierNeeds, TierWindow};
 use crate::storage::{Inner, ReadError};
 use crate::store::{Tier, Wanted, WindowHead};
@@ -164,6 +164,7 @@ fn need(needs: &mut Needs, pack: u64, stretch: (Millis, Millis), ids: &[u32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rollup::resolution;
 
     #[test]
     fn tiers_and_resolutions_belong_together() {
