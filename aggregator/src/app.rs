@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use system_stats_sql::SqlError;
+use system_stats_storage::store::Tier;
 use system_stats_storage::{OpenError, Storage};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -55,6 +56,8 @@ pub struct Options {
     pub storage: StorageLocation,
     /// How long samples are kept; zero is for ever.
     pub retention: Duration,
+    /// Which rollups are kept, and for how long; zero is for ever.
+    pub rollups: Vec<(Tier, Duration)>,
     /// How much older than the newest sample of its series a sample that others bring may be.
     pub out_of_order_window: Duration,
     /// How queries are answered.
@@ -233,6 +236,7 @@ impl App {
             let retention = options.retention;
             store::expire_regularly(&housekeeping, &storage, &inventory, &clock, retention).await?;
         }
+        store::expire_rollups_regularly(&housekeeping, &storage, &clock, &options.rollups).await?;
         forget_metadata_regularly(&housekeeping, metadata, clock).await?;
         housekeeping.start().await?;
         Ok(Some(Self {

@@ -1,6 +1,7 @@
 //! The command line and its environment twins; the one place that reads the environment.
 
 mod query;
+mod rollups;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 pub use query::QueryArgs;
 use reqwest::Url;
 
+use self::rollups::Rollups;
 use crate::app::{ConfigSource, Options, StorageLocation};
 use crate::config::{parse_bytes, parse_duration};
 use crate::http::Origins;
@@ -180,6 +182,17 @@ pub struct ServeArgs {
     )]
     retention: Duration,
 
+    /// Which rollups are kept once samples are gone, and for how long: 5m, 1h or both, each with a
+    /// duration, 0 being for ever; empty for none.
+    #[arg(
+        long = "storage.rollup.retention",
+        value_name = "RESOLUTION:DURATION,…",
+        default_value = "5m:180d,1h:3y",
+        env = "SYSTEM_STATS_AGGREGATOR_STORAGE_ROLLUP_RETENTION",
+        value_parser = rollups::parse
+    )]
+    rollups: Rollups,
+
     /// How much older than the newest sample of its series a sample of a remote write or an
     /// import may be; decades are fine.
     #[arg(
@@ -262,6 +275,7 @@ impl ServeArgs {
             storage: self.storage_location(environment),
             retention: self.retention,
             fold_after: self.fold_after,
+            rollups: self.rollups.0.clone(),
             out_of_order_window: self.out_of_order_window,
             query: self.query.options(),
             retention_bytes: self.retention_size,

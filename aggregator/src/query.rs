@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::Millis;
-use system_stats_model::source::Selector;
+use system_stats_model::source::Fetch;
 use system_stats_promql::eval::{self, EvalError, Output, Statistics, Stop, evaluate};
 use system_stats_promql::parse::{ParseError, ParseOptions, parse, parse_selector};
 use system_stats_promql::plan::{Lookup, Plan, TimeSpan};
@@ -240,8 +240,8 @@ impl QueryService {
         let place = self.place(deadline).await?;
         let queued = Instant::now();
         let lookup = self.lookup(query);
-        let selectors = plan.selectors(&query.span, &lookup);
-        let snapshot = self.snapshot(&selectors, deadline).await?;
+        let fetches = plan.wanted(&query.span, &lookup);
+        let snapshot = self.snapshot(&fetches, deadline).await?;
         let prepared = Instant::now();
 
         let job = Job {
@@ -284,12 +284,8 @@ impl QueryService {
         }
     }
 
-    async fn snapshot(
-        &self,
-        selectors: &[Selector],
-        deadline: Instant,
-    ) -> Result<Snapshot, QueryError> {
-        match timeout_at(deadline, self.storage.snapshot(selectors)).await {
+    async fn snapshot(&self, fetches: &[Fetch], deadline: Instant) -> Result<Snapshot, QueryError> {
+        match timeout_at(deadline, self.storage.fetch(fetches)).await {
             Ok(Ok(snapshot)) => Ok(snapshot),
             Ok(Err(error @ ReadError::TooMuch(_))) => Err(QueryError::Invalid(error.to_string())),
             Ok(Err(error)) => Err(QueryError::Storage(error.to_string())),

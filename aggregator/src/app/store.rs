@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use system_stats_model::sample::Millis;
 use system_stats_sql::SqlError;
+use system_stats_storage::store::Tier;
 use system_stats_storage::{Options as StorageOptions, Storage};
 
 pub use self::older::OlderError;
@@ -48,6 +49,7 @@ fn storage_options(options: &Options) -> StorageOptions {
     let fold_after = options.fold_after;
     StorageOptions {
         out_of_order_window: options.out_of_order_window,
+        rollups: options.rollups.iter().map(|(tier, _)| *tier).collect(),
         fold_grace: fold_after,
         fold_stagger: fold_after * 3 / 2,
         fold_interval: fold_after.clamp(FASTEST_FOLD, SLOWEST_FOLD),
@@ -107,6 +109,38 @@ pub(super) async fn shrink_regularly(
     };
     housekeeping
         .every("retention by size", RETENTION_PERIOD, shrink)
+        .await
+}
+
+/// Schedules the removal of rollups older than the retention of their tier.
+pub(super) async fn expire_rollups_regularly(
+    housekeeping: &Housekeeping,
+    storage: &Arc<Storage>,
+    clock: &Clock,
+    rollups: &[(Tier, Duration)],
+) -> Result<(), HousekeepingError> {
+    let limited = rollups.iter().filter(|(_, retention)| !retention.is_zero());
+    let limited: Arc<[(Tier, Duration)]> = limited.copied().collect();
+    if limited.is_empty() {
+        return Ok(());
+    }
+    let (storage, clock) = (Arc::clone(storage), clock.clone());
+    let expire = move || {
+        let (storage, clock) = (Arc::clone(&storage), clock.clone());
+        let limited = Arc::clone(&limited);
+        async move {
+            for &(tier, retention) in &*limited {
+                let Some(horizon) = horizon(storage.newest(), clock.now(), retention) else {
+                    return;
+                };
+                if let Err(error) = storage.expire_rollups(tier, horizon).await {
+                    tracing::warn!(%error, "cannot remove what is beyond the retention of rollups");
+                }
+            }
+        }
+    };
+    housekeeping
+        .every("rollup-retention", RETENTION_PERIOD, expire)
         .await
 }
 
