@@ -29,7 +29,8 @@ pub struct Fetch {
     /// Which series, and which stretch of them.
     pub selector: Selector,
     /// The resolution, in milliseconds, of the buckets that would do in place of samples; none
-    /// when nothing but samples will do. The range then begins and ends with whole buckets.
+    /// when nothing but samples will do. The range then ends with a whole bucket, and begins with
+    /// one unless only the newest sample of each bucket is looked at.
     pub resolution: Option<Millis>,
 }
 
@@ -123,9 +124,9 @@ pub trait SeriesSet: Send + Sync {
         None
     }
 
-    /// Replaces the content of `into` by the buckets of series `at` whose ends lie in `range`, of
-    /// which the first millisecond begins a bucket and the last ends one. `samples` is room to
-    /// work in.
+    /// Replaces the content of `into` by the buckets of series `at` whose ends lie in `range`,
+    /// which ends with a bucket. If it does not begin with one, the first may or may not hold
+    /// samples from before. `samples` is room to work in.
     ///
     /// # Errors
     /// [`SourceError`] when stored data is unreadable.

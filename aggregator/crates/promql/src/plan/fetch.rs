@@ -187,10 +187,8 @@ pub(crate) fn stretch(select: &SelectNode, span: &TimeSpan, on: &Timeline, want:
         }
         Want::Window(length, _) => (length, None),
     };
-    let before = reference.first.saturating_sub(length);
-    let over = resolution.map_or(0, |resolution| before.rem_euclid(resolution));
     let range = TimeRange {
-        start: before.saturating_sub(over).saturating_add(1),
+        start: reference.first.saturating_sub(length).saturating_add(1),
         end: reference.last(),
     };
     Look { range, resolution }
