@@ -135,6 +135,7 @@ pub async fn run(options: Options, announce: impl FnOnce(&str)) -> Result<(), St
     let mut signals = Signals::listen().map_err(StartError::Signals)?;
     // Looked at first: a mistake in the file must not cost a port or a lock on the database.
     options.config.load(options.local_exporter)?;
+    let keys = Arc::new(KeyFile::open(options.api_key_file.clone())?);
     let listeners = listen(&options.listen).await?;
     let page = page_address(&listeners);
 
@@ -143,7 +144,7 @@ pub async fn run(options: Options, announce: impl FnOnce(&str)) -> Result<(), St
     serving.spawn(http::serve(listeners, gate.router(), served.clone()));
     serving.close();
     let started = tokio::select! {
-        started = App::start(&options, &gate, &served) => started,
+        started = App::start(&options, &gate, &served, keys) => started,
         () = signals.stop() => Ok(None),
     };
     let result = match started {
@@ -179,9 +180,9 @@ impl App {
         options: &Options,
         gate: &http::Gate,
         served: &CancellationToken,
+        keys: Arc<KeyFile>,
     ) -> Result<Option<Self>, StartError> {
         let clock = Clock::system();
-        let keys = Arc::new(KeyFile::open(options.api_key_file.clone())?);
         let storage = Arc::new(store::open(options, &clock).await?);
 
         let (exporter, exporter_stop) = (TaskTracker::new(), CancellationToken::new());

@@ -137,7 +137,9 @@ fn contracts(state: &Arc<State>) -> Router<Arc<State>> {
         .route("/pipelines/", pipelines)
         .route("/alerts", get(devices::alerts).post(services::alert))
         .route("/alerts/", get(services::alerts).post(services::alert))
-        .route_layer(from_fn_with_state(state.origins.clone(), cors::open));
+        // Before the layer, which answers the question that a browser asks first.
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(from_fn_with_state(state.origins.clone(), cors::open));
     closed.merge(open).merge(deleting)
 }
 

@@ -43,6 +43,12 @@ pub const PYTHON: Peer = Peer {
     path: "/usr/bin/python3",
     package: "python3-psutil",
 };
+/// Node, with axios where Debian puts it.
+pub const NODE: Peer = Peer {
+    variable: "NODE",
+    path: "/usr/bin/node",
+    package: "node-axios",
+};
 /// The folder of Postgres' programs.
 pub const POSTGRES: Peer = Peer {
     variable: "POSTGRES",
@@ -166,6 +172,20 @@ pub fn python(script: &str, arguments: &[&str]) -> Finished {
         .join("data")
         .join(script);
     process::run(PYTHON.command().arg("-I").arg(path).args(arguments))
+}
+
+/// The command of a Node script of `tests/data` with arguments.
+#[track_caller]
+pub fn node(script: &str, arguments: &[&str]) -> Command {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("data")
+        .join(script);
+    let mut command = NODE.command();
+    command
+        .env("NODE_PATH", "/usr/share/nodejs:/usr/lib/nodejs")
+        .arg(path)
+        .args(arguments);
+    command
 }
 
 /// The first loopback address with a real port in a line of a log; `localhost` counts as one.

@@ -10,10 +10,10 @@ use system_stats_model::sample::Millis;
 use system_stats_storage::{Object, ObjectKind, Storage};
 
 use super::alerts::{Severity, Transition, locked};
-use super::hosts::Host;
+use super::hosts::{Fleet, Host};
 use super::judge::Verdict;
 use super::log::{PAGE, json};
-use super::{DEVICE_JOB, Inventory, InventoryError};
+use super::{Inventory, InventoryError};
 
 /// Devices known at once.
 const MAX_DEVICES: usize = 100_000;
@@ -249,10 +249,23 @@ impl Inventory {
     /// How many devices and other hosts with readings there are.
     #[must_use]
     pub fn reporting(&self) -> usize {
-        let fleet = self.fleet();
-        let is_other = |host: &&Host| host.readings > 0 && !host.jobs.contains(DEVICE_JOB);
-        let others = fleet.hosts().iter().filter(is_other).count();
-        others + locked(&self.devices).known.len()
+        let others = self.other_hosts();
+        let devices = locked(&self.devices);
+        let is_other =
+            |host: &&Host| host.readings > 0 && !devices.known.contains_key(host.instance.as_str());
+        others.hosts().iter().filter(is_other).count() + devices.known.len()
+    }
+
+    /// The hosts that do not push as devices do.
+    #[must_use]
+    pub fn other_hosts(&self) -> Fleet {
+        Fleet::scan_others(&self.storage, self.clock.now())
+    }
+
+    /// Whether this is the name of a device.
+    #[must_use]
+    pub fn is_device(&self, name: &str) -> bool {
+        locked(&self.devices).known.contains_key(name)
     }
 
     /// The newest sample of a device, a JSON object; none of what is no device.

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
 use system_stats_model::labels::{INSTANCE, JOB, Labels, METRIC_NAME};
-use system_stats_model::matcher::Matcher;
+use system_stats_model::matcher::{MatchOp, Matcher};
 use system_stats_model::sample::{Millis, Sample, is_stale};
 use system_stats_storage::{ObjectKind, SeriesStats, Storage};
 
@@ -129,27 +129,25 @@ impl Fleet {
     /// one has. Without a sample or details left a host is forgotten.
     #[must_use]
     pub fn scan(storage: &Storage, now: Millis) -> Self {
-        let mut found: HashMap<String, Found> = HashMap::new();
-        for metric in METRICS {
-            let named = [Matcher::equal(METRIC_NAME, metric)];
-            storage.series(&named, &mut |labels, stats| {
-                if let Some(instance) = labels.get(INSTANCE).filter(|_| stats.samples > 0) {
-                    if !found.contains_key(instance) {
-                        found.insert(instance.to_owned(), Found::default());
-                    }
-                    if let Some(host) = found.get_mut(instance) {
-                        host.take(labels, &stats);
-                    }
-                }
-                ControlFlow::Continue(())
-            });
-        }
-        for (instance, updated) in storage.objects(ObjectKind::System) {
-            found.entry(instance).or_default().details_updated = Some(updated);
-        }
+        let mut found = Found::all(storage, &[]);
         for (instance, _) in storage.objects(ObjectKind::Device) {
             let jobs = &mut found.entry(instance).or_default().jobs;
             jobs.insert(DEVICE_JOB.to_owned());
+        }
+        Self::of(storage, found, now)
+    }
+
+    /// The hosts that do not push as devices do, or not only: the same without what devices said.
+    #[must_use]
+    pub fn scan_others(storage: &Storage, now: Millis) -> Self {
+        let others = Matcher::new(JOB, MatchOp::NotEqual, DEVICE_JOB);
+        let others: Vec<Matcher> = others.into_iter().collect();
+        Self::of(storage, Found::all(storage, &others), now)
+    }
+
+    fn of(storage: &Storage, mut found: HashMap<String, Found>, now: Millis) -> Self {
+        for (instance, updated) in storage.objects(ObjectKind::System) {
+            found.entry(instance).or_default().details_updated = Some(updated);
         }
         let mut hosts: Vec<Host> = found
             .into_iter()
@@ -226,6 +224,27 @@ struct Found {
 }
 
 impl Found {
+    /// What the series say that satisfy these matchers too, by instance.
+    fn all(storage: &Storage, matchers: &[Matcher]) -> HashMap<String, Self> {
+        let mut found: HashMap<String, Self> = HashMap::new();
+        for metric in METRICS {
+            let mut named = vec![Matcher::equal(METRIC_NAME, metric)];
+            named.extend_from_slice(matchers);
+            storage.series(&named, &mut |labels, stats| {
+                if let Some(instance) = labels.get(INSTANCE).filter(|_| stats.samples > 0) {
+                    if !found.contains_key(instance) {
+                        found.insert(instance.to_owned(), Self::default());
+                    }
+                    if let Some(host) = found.get_mut(instance) {
+                        host.take(labels, &stats);
+                    }
+                }
+                ControlFlow::Continue(())
+            });
+        }
+        found
+    }
+
     fn take(&mut self, labels: &Labels, stats: &SeriesStats) {
         if let Some(job) = labels.get(JOB) {
             self.jobs.insert(job.to_owned());

@@ -98,6 +98,8 @@ struct Known {
     kept: Kept,
     /// When it last reported each kind; forgotten by a restart, as the gap would not be its own.
     heard: HashMap<String, Millis>,
+    /// Which of all reports was its last: it orders those of one millisecond.
+    turn: u64,
 }
 
 impl Known {
@@ -160,7 +162,10 @@ pub(super) fn median(values: impl Iterator<Item = Millis>) -> Option<Millis> {
 
 /// The services by name.
 #[derive(Debug, Default)]
-pub(super) struct Services(BTreeMap<String, Known>);
+pub(super) struct Services {
+    known: BTreeMap<String, Known>,
+    turns: u64,
+}
 
 impl Services {
     pub(super) async fn load(storage: &Storage) -> Result<Mutex<Self>, InventoryError> {
@@ -178,8 +183,12 @@ impl Services {
                     tracing::warn!(service = object.key, "a kept service cannot be read");
                     continue;
                 };
-                let heard = HashMap::new();
-                services.0.insert(object.key, Known { kept, heard });
+                let known = Known {
+                    kept,
+                    heard: HashMap::new(),
+                    turn: 0,
+                };
+                services.known.insert(object.key, known);
             }
         }
         Ok(Mutex::new(services))
@@ -187,7 +196,7 @@ impl Services {
 
     /// Whether one more service may be known, unless this one is already.
     pub(super) fn admit(&self, name: &str) -> Result<(), InventoryError> {
-        if self.0.len() >= MAX_SERVICES && !self.0.contains_key(name) {
+        if self.known.len() >= MAX_SERVICES && !self.known.contains_key(name) {
             return Err(InventoryError::TooManyServices(MAX_SERVICES));
         }
         Ok(())
@@ -201,7 +210,7 @@ impl Services {
         endpoint: Option<String>,
         now: Millis,
     ) -> Result<Change, InventoryError> {
-        let mut known = match self.0.get(name) {
+        let mut known = match self.known.get(name) {
             Some(known) => known.clone(),
             None => self.new_service(status, now),
         };
@@ -222,7 +231,7 @@ impl Services {
         metric_type: &str,
         now: Millis,
     ) -> Result<Option<Change>, InventoryError> {
-        let Some(known) = self.0.get(name) else {
+        let Some(known) = self.known.get(name) else {
             return Ok(None);
         };
         let mut known = known.clone();
@@ -235,16 +244,18 @@ impl Services {
     }
 
     /// Takes over a change whose document the store has been given.
-    pub(super) fn put(&mut self, change: Change) -> Service {
+    pub(super) fn put(&mut self, mut change: Change) -> Service {
+        self.turns += 1;
+        change.known.turn = self.turns;
         let service = change
             .known
             .at(&change.object.key, change.known.kept.reported);
-        self.0.insert(change.object.key, change.known);
+        self.known.insert(change.object.key, change.known);
         service
     }
 
     fn new_service(&self, status: ServiceStatus, now: Millis) -> Known {
-        let ids = self.0.values().map(|known| known.kept.id);
+        let ids = self.known.values().map(|known| known.kept.id);
         let kept = Kept {
             id: ids.max().unwrap_or_default() + 1,
             status,
@@ -254,17 +265,20 @@ impl Services {
             reported: now,
             gaps: VecDeque::new(),
         };
-        let heard = HashMap::new();
-        Known { kept, heard }
+        Known {
+            kept,
+            heard: HashMap::new(),
+            turn: 0,
+        }
     }
 
     /// Forgets services that have said nothing since `horizon`.
     pub(super) fn expire(&mut self, storage: &Storage, horizon: Millis) {
         let is_old = |known: &Known| known.kept.reported < horizon;
-        let old = self.0.iter().filter(|(_, known)| is_old(known));
+        let old = self.known.iter().filter(|(_, known)| is_old(known));
         for name in old.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
             if storage.delete_object(ObjectKind::Service, &name).is_ok() {
-                self.0.remove(&name);
+                self.known.remove(&name);
             }
         }
     }
@@ -289,10 +303,10 @@ impl Inventory {
     pub fn services(&self) -> Vec<Service> {
         let now = self.clock.now();
         let services = locked(&self.services);
-        let all = services.0.iter().map(|(name, known)| known.at(name, now));
-        let mut all: Vec<Service> = all.collect();
-        all.sort_by_key(|service| std::cmp::Reverse((service.reported, service.id)));
-        all
+        let mut known: Vec<_> = services.known.iter().collect();
+        known.sort_by_key(|(_, known)| std::cmp::Reverse((known.kept.reported, known.turn)));
+        let all = known.into_iter();
+        all.map(|(name, known)| known.at(name, now)).collect()
     }
 }
 
@@ -307,7 +321,7 @@ mod tests {
     }
 
     fn at(services: &Services, now: Millis) -> (ServiceStatus, Millis) {
-        let service = services.0["s"].at("s", now);
+        let service = services.known["s"].at("s", now);
         (service.status, service.since)
     }
 
@@ -327,7 +341,7 @@ mod tests {
         said(&mut services, Down, 9500);
         said(&mut services, Down, 9900);
         assert_eq!(at(&services, 9901), (Down, 9500));
-        assert_eq!(services.0["s"].kept.id, 1);
+        assert_eq!(services.known["s"].kept.id, 1);
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod clients;
 mod collectors;
 mod command_line;
 mod configuration;
-mod contract_a;
+mod contracts;
 mod defaults;
 mod differential;
 mod durability;

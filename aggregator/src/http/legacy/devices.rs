@@ -51,10 +51,13 @@ pub(crate) async fn history(
             return Err(ApiError::BadRequest(message));
         }
     };
-    let fleet = state.inventory.fleet();
-    let rows = match fleet.resolve(&name) {
-        Some(host) => state.inventory.usage(&host.instance, count).await?,
-        None => BTreeMap::new(),
+    let inventory = &state.inventory;
+    let rows = if inventory.is_device(&name) {
+        inventory.usage(&name, count).await?
+    } else if let Some(host) = inventory.fleet().resolve(&name) {
+        inventory.usage(&host.instance, count).await?
+    } else {
+        BTreeMap::new()
     };
     let padding = count.saturating_sub(rows.len());
     let column = |of: fn(&(f64, f64)) -> f64| {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::super::stream::Pieces;
 use crate::inventory::devices::DeviceSample;
 use crate::inventory::hosts::Host;
-use crate::inventory::{DEVICE_JOB, Details, Inventory, InventoryError};
+use crate::inventory::{Details, Inventory, InventoryError};
 
 /// Bytes written at a time.
 const PIECE: usize = 64 << 10;
@@ -40,15 +40,17 @@ enum Place {
 
 impl Newest {
     pub(crate) fn new(inventory: Arc<Inventory>) -> Self {
-        let mut rows: BTreeMap<String, Row> = BTreeMap::new();
-        let fleet = inventory.fleet();
-        for host in fleet.hosts().iter().filter(|host| host.readings > 0) {
-            if !host.jobs.contains(DEVICE_JOB) {
-                rows.insert(host.name.clone(), Row::Host(Box::new(host.clone())));
+        let devices = inventory.device_samples().into_iter();
+        let device = |sample: DeviceSample| (sample.name.clone(), Row::Device(sample));
+        let mut rows: BTreeMap<String, Row> = devices.map(device).collect();
+        let others = inventory.other_hosts();
+        for host in others.hosts().iter().filter(|host| host.readings > 0) {
+            // A name that a device has belongs to the device.
+            let taken = rows.contains_key(&host.name);
+            let name = if taken { &host.instance } else { &host.name };
+            if !rows.contains_key(name) {
+                rows.insert(name.clone(), Row::Host(Box::new(host.clone())));
             }
-        }
-        for sample in inventory.device_samples() {
-            rows.insert(sample.name.clone(), Row::Device(sample));
         }
         Self {
             rows: rows.into_values().collect::<Vec<_>>().into_iter(),

@@ -120,11 +120,14 @@ impl Sample {
 
     fn add(&mut self, metric: &'static str, mut labels: Vec<(&'static str, String)>, value: f64) {
         // Two things of one name are two series.
+        let name = labels.first().map(|(_, name)| name.clone());
         let mut twin = 1;
         while !self.seen.insert((metric, labels.clone())) {
             twin += 1;
-            labels.retain(|(name, _)| *name != "twin");
-            labels.push(("twin", twin.to_string()));
+            match (labels.first_mut(), &name) {
+                (Some(first), Some(name)) => first.1 = format!("{name} ({twin})"),
+                _ => return,
+            }
         }
         self.samples.push(Measured {
             metric,

@@ -1,4 +1,4 @@
-//! The contract of the older monitoring stack as data, and what data cannot say.
+//! The contracts of the older systems as data, and what data cannot say.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,25 @@ use super::server::{NOW, Server};
 use crate::http::limits::MAX_BODY;
 use system_stats_model::append::Urgency;
 
-const CASES: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../tests/data/contract_a.json"
-));
+/// The name of a table and its text.
+macro_rules! table {
+    ($name:literal) => {
+        (
+            $name,
+            include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../tests/data/",
+                $name
+            )),
+        )
+    };
+}
+
+const TABLES: [(&str, &str); 3] = [
+    table!("contract_a.json"),
+    table!("contract_b.json"),
+    table!("contract_c.json"),
+];
 const SECOND: i64 = NOW / 1000;
 
 #[derive(Deserialize)]
@@ -24,8 +39,9 @@ struct Case {
     name: String,
     request: CaseRequest,
     status: u16,
+    /// `null`: the header must not be there.
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    headers: BTreeMap<String, Option<String>>,
     json: Option<Value>,
 }
 
@@ -108,27 +124,24 @@ fn differences_are_found() {
 }
 
 #[tokio::test]
-async fn the_contract_as_data() {
-    let server = Server::start().await;
-    let cases: Vec<Case> = serde_json::from_str(CASES).unwrap();
-    for case in &cases {
-        let answer = server.ask(case.request.build()).await;
-        let name = &case.name;
-        assert_eq!(
-            answer.status.as_u16(),
-            case.status,
-            "{name}: {}",
-            answer.text()
-        );
-        for (header, expected) in &case.headers {
-            let got = answer
-                .headers
-                .get(header)
-                .map(|value| value.to_str().unwrap());
-            assert_eq!(got, Some(expected.as_str()), "{name}: {header}");
-        }
-        if let Some(expected) = &case.json {
-            assert_eq!(difference(expected, &answer.json(), ""), None, "{name}");
+async fn the_contracts_as_data() {
+    for (table, cases) in TABLES {
+        let server = Server::start().await;
+        let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
+        assert!(cases.len() > 50, "{table}");
+        for case in &cases {
+            let answer = server.ask(case.request.build()).await;
+            let name = format!("{table}: {}", case.name);
+            let text = String::from_utf8_lossy(&answer.body);
+            assert_eq!(answer.status.as_u16(), case.status, "{name}: {text}");
+            for (header, expected) in &case.headers {
+                let got = answer.headers.get(header);
+                let got = got.map(|value| value.to_str().unwrap());
+                assert_eq!(got, expected.as_deref(), "{name}: {header}");
+            }
+            if let Some(expected) = &case.json {
+                assert_eq!(difference(expected, &answer.json(), ""), None, "{name}");
+            }
         }
     }
 }
@@ -333,48 +346,128 @@ async fn long_histories_come_back_whole_and_in_order() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
     #[test]
-    fn no_body_breaks_the_server(body in body()) {
+    fn no_body_breaks_the_server(
+        path in prop::sample::select(vec![
+            "/metrics", "/metrics/", "/services/", "/pipelines/", "/alerts/",
+        ]),
+        body in body(),
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let status = runtime.block_on(async {
+        runtime.block_on(async {
             let server = Server::start().await;
-            server.send(Method::POST, "/metrics", body).await.status
-        });
-        prop_assert!(status == StatusCode::OK || status == StatusCode::BAD_REQUEST, "{status}");
+            let answer = server.send(Method::POST, path, body).await;
+            let everything = [
+                "/metrics", "/hosts", "/data", "/alerts", "/services/", "/pipelines/", "/alerts/",
+                "/metrics/",
+            ];
+            if answer.status != StatusCode::OK {
+                let is_refusal = matches!(answer.status.as_u16(), 400 | 404);
+                prop_assert!(is_refusal, "{} {}", answer.status, answer.text());
+                prop_assert!(answer.json()["error"].is_string());
+                for path in everything {
+                    let left = server.get(path).await.json();
+                    let is_empty = [json!([]), json!({"hosts": []}), json!({"count": 0, "data": []})]
+                        .contains(&left);
+                    prop_assert!(is_empty, "{path} {left}");
+                }
+            }
+            for path in everything {
+                prop_assert_eq!(server.get(path).await.status, StatusCode::OK, "{}", path);
+            }
+            Ok(())
+        })?;
     }
 }
 
-/// Anything, from noise to nearly a push.
+/// The fields of a whole body in each contract.
+const WHOLE: [&[(&str, &str)]; 6] = [
+    &[
+        ("hostname", r#""a""#),
+        ("cpu", "1"),
+        ("ram", "1"),
+        ("disk", "1"),
+        ("timestamp", "1"),
+    ],
+    &[
+        ("agent_id", r#""a""#),
+        ("timestamp", "1780000000"),
+        ("cpu", r#"{"total_percent":1}"#),
+        ("memory", r#"{"percent":1,"swap_percent":1}"#),
+        (
+            "disks",
+            r#"[{"mountpoint":"/","percent":1,"inode_percent":1}]"#,
+        ),
+        (
+            "sensors_temperature",
+            r#"{"a":[{"label":"b","current":1,"high":2}]}"#,
+        ),
+        ("time_drift", r#"{"drift_seconds":1}"#),
+        (
+            "network",
+            r#"[{"interface":"e","bytes_recv":1,"bytes_sent":1,"errin":0,"errout":0}]"#,
+        ),
+        ("custom_alert", "false"),
+        ("zombie_processes", "0"),
+        ("critical_processes", r#"{"a":true}"#),
+    ],
+    &[
+        ("service", r#""a""#),
+        ("metric_type", r#""cpu""#),
+        ("value", "1"),
+    ],
+    &[
+        ("name", r#""a""#),
+        ("status", r#""up""#),
+        ("endpoint", r#""b""#),
+    ],
+    &[
+        ("pipeline_type", r#""a""#),
+        ("status", r#""failed""#),
+        ("metadata", r#"{"progress":5}"#),
+        ("error_message", r#""b""#),
+    ],
+    &[
+        ("title", r#""a""#),
+        ("message", r#""b""#),
+        ("severity", "1"),
+        ("service", r#""c""#),
+    ],
+];
+
+/// Anything, from noise to nearly a push: one field of a whole body is missing or something else.
 fn body() -> impl Strategy<Value = Vec<u8>> {
     let value = prop_oneof![
         Just("1".to_owned()),
         Just("null".to_owned()),
         Just("[]".to_owned()),
+        Just("[{}]".to_owned()),
+        Just("[null]".to_owned()),
+        Just("true".to_owned()),
+        Just("NaN".to_owned()),
+        Just(r#""NaN""#.to_owned()),
         Just("1e999".to_owned()),
+        Just("1e308".to_owned()),
+        Just("-1e308".to_owned()),
         Just("-0".to_owned()),
+        Just("99999999999999999999".to_owned()),
         Just("{}".to_owned()),
         Just(r#""\ud800""#.to_owned()),
         Just(r#"{"a":{"a":1}}"#.to_owned()),
+        Just(r#"{"a":[{"current":1e308,"high":null}]}"#.to_owned()),
+        Just(format!("{}{}", "[".repeat(1000), "]".repeat(1000))),
+        Just(Value::from("x".repeat(100_000)).to_string()),
         any::<f64>().prop_map(|number| number.to_string()),
         ".{0,9}".prop_map(|text| Value::from(text).to_string()),
     ];
-    let name = prop::sample::select(vec![
-        "hostname",
-        "cpu",
-        "ram",
-        "disk",
-        "timestamp",
-        "disk_read",
-        "details",
-        "",
-        "x",
-    ]);
-    let fields = prop::collection::vec((name, value), 0..9).prop_map(|fields| {
-        let base = r#""hostname":"a","cpu":1,"ram":1,"disk":1,"timestamp":1"#.to_owned();
-        let fields = fields
-            .into_iter()
-            .map(|(name, value)| format!("{name:?}:{value}"));
-        let all: Vec<String> = std::iter::once(base).chain(fields).collect();
-        format!("{{{}}}", all.join(",")).into_bytes()
+    let whole = prop::sample::select(WHOLE.to_vec());
+    let nearly = (whole, any::<prop::sample::Index>(), prop::option::of(value));
+    let nearly = nearly.prop_map(|(whole, at, value)| {
+        let at = at.index(whole.len());
+        let fields = whole.iter().enumerate().filter_map(|(n, (name, json))| {
+            let json = if n == at { value.as_deref()? } else { json };
+            Some(format!("{name:?}:{json}"))
+        });
+        format!("{{{}}}", fields.collect::<Vec<_>>().join(",")).into_bytes()
     });
-    prop_oneof![fields, prop::collection::vec(any::<u8>(), 0..64)]
+    prop_oneof![8 => nearly, 1 => prop::collection::vec(any::<u8>(), 0..64)]
 }

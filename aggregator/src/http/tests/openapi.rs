@@ -44,6 +44,23 @@ fn mismatch(document: &Value, schema: &Value, value: &Value, place: &str) -> Opt
     field.or_else(|| items.find_map(|item| inner(schema.get("items")?, item, "[]")))
 }
 
+/// The bodies that a request is described with; an empty one where it has none.
+fn examples(body: Option<&Value>) -> Vec<String> {
+    let text = |example: &Value| match example {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        json => json.to_string(),
+    };
+    let several = body.and_then(|body| body["examples"].as_object());
+    match several {
+        Some(several) => several
+            .values()
+            .map(|example| text(&example["value"]))
+            .collect(),
+        None => vec![text(body.map_or(&Value::Null, |body| &body["example"]))],
+    }
+}
+
 #[tokio::test]
 async fn every_documented_route_answers_as_described() {
     let server = Server::start().await;
@@ -75,21 +92,26 @@ async fn every_documented_route_answers_as_described() {
             let bodies = route["requestBody"]["content"].as_object();
             let (kind, body) = bodies.and_then(|bodies| bodies.iter().next()).unzip();
             let kind = kind.map_or("application/json", String::as_str);
-            let body = match body.map(|body| &body["example"]) {
-                None | Some(Value::Null) => String::new(),
-                Some(Value::String(text)) => text.clone(),
-                Some(json) => json.to_string(),
-            };
-            let request = Request::builder()
-                .method(method.to_uppercase().as_str())
-                .uri(&address)
-                .header("content-type", kind)
-                .body(Body::from(body))
-                .unwrap();
-            let answer = server.ask(request).await;
-            let status = answer.status.as_str();
-            assert!(answer.status.is_success(), "{method} {address}: {status}");
-            let content = route["responses"][status]["content"].as_object();
+            for body in examples(body) {
+                let request = Request::builder()
+                    .method(method.to_uppercase().as_str())
+                    .uri(&address)
+                    .header("content-type", kind)
+                    .body(Body::from(body))
+                    .unwrap();
+                let answer = server.ask(request).await;
+                let status = answer.status.as_str();
+                assert!(answer.status.is_success(), "{method} {address}: {status}");
+                let content = route["responses"][status]["content"].as_object();
+                let Some((kind, content)) = content.and_then(|content| content.iter().next())
+                else {
+                    assert!(answer.body.is_empty(), "{method} {address}");
+                    continue;
+                };
+                assert_eq!(answer.headers["content-type"], kind.as_str(), "{address}");
+                let wrong = mismatch(&document, &content["schema"], &answer.json(), &address);
+                assert_eq!(wrong, None, "{method}");
+            }
             for (status, response) in route["responses"].as_object().unwrap() {
                 let reference = response["$ref"].as_str().map_or("", |text| &text[1..]);
                 let described = document.pointer(reference);
@@ -98,16 +120,9 @@ async fn every_documented_route_answers_as_described() {
                 assert!(text.is_string(), "{method} {path} {status}");
             }
             routes += 1;
-            let Some((kind, content)) = content.and_then(|content| content.iter().next()) else {
-                assert!(answer.body.is_empty(), "{method} {address}");
-                continue;
-            };
-            assert_eq!(answer.headers["content-type"], kind.as_str(), "{address}");
-            let wrong = mismatch(&document, &content["schema"], &answer.json(), &address);
-            assert_eq!(wrong, None, "{method}");
         }
     }
-    assert_eq!(routes, 21);
+    assert_eq!(routes, 33);
 }
 
 #[test]

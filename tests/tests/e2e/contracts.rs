@@ -1,28 +1,53 @@
-//! The REST contract of the older monitoring stack as a table, run in order against one server.
+//! The REST contracts of the older systems as tables, each run in order against one server, over
+//! each database; and their clients.
+
+mod clients;
+mod keys;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
 use e2e::folder::Folder;
 use e2e::http::{Request, Response};
+use e2e::postgres::Database;
 use e2e::programs::{Aggregator, NO_TARGETS};
 use serde_json::{Value, json};
 
-const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/contract_a.json");
+const TABLES: [&str; 3] = ["contract_a.json", "contract_b.json", "contract_c.json"];
 
 #[test]
-fn the_table_holds() {
-    let folder = Folder::new();
-    let aggregator = Aggregator::start(&folder, NO_TARGETS);
-    let text = fs::read_to_string(TABLE).expect(TABLE);
-    let table: Vec<Value> = serde_json::from_str(&text).expect("a table");
-    assert!(table.len() > 20, "{} rows", table.len());
+fn the_tables_hold_over_sqlite() {
+    for table in TABLES {
+        let folder = Folder::new();
+        holds(table, &Aggregator::start(&folder, NO_TARGETS));
+    }
+}
+
+#[test]
+fn the_tables_hold_over_postgres() {
+    for table in TABLES {
+        let (folder, database) = (Folder::new(), Database::new());
+        folder.write("prometheus.yml", NO_TARGETS);
+        let mut command = Aggregator::command_on(folder.path(), &database.url());
+        holds(table, &Aggregator::run(&mut command));
+    }
+}
+
+#[track_caller]
+fn holds(table: &str, aggregator: &Aggregator) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("data")
+        .join(table);
+    let text = fs::read_to_string(path).expect(table);
+    let rows: Vec<Value> = serde_json::from_str(&text).expect("a table");
+    assert!(rows.len() > 20, "{table}: {} rows", rows.len());
     let mut wrong = String::new();
-    for row in &table {
+    for row in &rows {
         let response = request(row).send(aggregator.address);
         let found = mismatches(row, &response);
         if !found.is_empty() {
-            let _ = writeln!(wrong, "{}\n  {}", row["name"], found.join("\n  "));
+            let _ = writeln!(wrong, "{table}: {}\n  {}", row["name"], found.join("\n  "));
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
