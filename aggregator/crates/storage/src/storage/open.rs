@@ -198,7 +198,10 @@ async fn load_past(store: &dyn Store, replay: &mut Replay) -> Result<(), OpenErr
             let Some(last) = heads.last() else { break };
             after = Some(last.key);
             for head in heads {
-                replay.past.set(tier, head);
+                // No hour outside of these is ever folded.
+                if (0..=LATEST).contains(&head.key.window) {
+                    replay.past.set(tier, head);
+                }
             }
         }
     }

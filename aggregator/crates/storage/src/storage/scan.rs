@@ -59,7 +59,9 @@ impl Inner {
             if head.key.window < floor {
                 continue;
             }
-            let layout = self.layout(head).await?;
+            let Some(layout) = self.sound_layout(head).await? else {
+                continue;
+            };
             let of_window = |ends: &(Millis, Millis)| {
                 let (start, end) = *ends;
                 TimeRange { start, end }.overlaps(range_of(head.key))
@@ -137,7 +139,9 @@ impl Inner {
         for some in heads.chunks(COUNTED_AT_ONCE) {
             let mut plans = Vec::with_capacity(some.len());
             for &head in some {
-                let layout = self.layout(head).await?;
+                let Some(layout) = self.sound_layout(head).await? else {
+                    continue;
+                };
                 let groups = match ids {
                     Some(ids) => groups_of(&layout, ids),
                     None => (0..columns(&layout).div_ceil(64)).collect(),

@@ -1,6 +1,9 @@
 //! Deleted samples leave the blocks.
 
+use std::sync::Arc;
+
 use super::FoldFailure;
+use crate::block::Layout;
 use crate::head::LATEST;
 use crate::past::{Deletion, range_of};
 use crate::rollup::day_of;
@@ -78,8 +81,9 @@ impl Inner {
     }
 
     async fn concerns(&self, ids: &[u32], head: WindowHead) -> Result<bool, FoldFailure> {
-        let layout = self.layout(head).await?;
-        Ok(ids.iter().any(|&id| layout.column(id).is_some()))
+        let layout = self.sound_layout(head).await?;
+        let is_there = |layout: Arc<Layout>| ids.iter().any(|&id| layout.column(id).is_some());
+        Ok(layout.is_some_and(is_there))
     }
 
     /// Folds a window anew; one of a pack that has no target any more just goes.

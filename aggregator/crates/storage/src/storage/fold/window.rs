@@ -183,6 +183,26 @@ impl Inner {
         layouts.get(&*self.store, head.key.pack, head.layout).await
     }
 
+    /// The same; none when it is damaged: then nothing of the window can be read.
+    pub(in crate::storage) async fn sound_layout(
+        &self,
+        head: WindowHead,
+    ) -> Result<Option<Arc<Layout>>, StoreError> {
+        match self.layout(head).await {
+            Err(StoreError::Corrupt { place, reason }) => {
+                self.counters.damaged_blocks.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(
+                    window = head.key.window,
+                    place,
+                    reason,
+                    "a stored layout is damaged; answers are without the hours that follow it"
+                );
+                Ok(None)
+            }
+            layout => layout.map(Some),
+        }
+    }
+
     /// The layout to fold by: the window's own, else the pack's newest while it suits; with what
     /// it lacks behind it.
     async fn choose_layout(&self, key: WindowKey, begun: &Begun) -> Result<Chosen, FoldFailure> {

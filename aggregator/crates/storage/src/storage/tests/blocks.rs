@@ -137,6 +137,29 @@ async fn damage_is_counted_and_costs_what_is_in_it() {
 }
 
 #[tokio::test]
+async fn without_its_layout_an_hour_is_left_out() {
+    let store = MemoryStore::new();
+    let storage = open(&store).await;
+    filled(&storage).await;
+    storage.fold(FoldScope::Everything).await.unwrap();
+    let key = key(&storage, 1);
+    let head = storage.inner.past.head(Tier::Raw, key).unwrap();
+    let clocks = Bytes::new();
+    let head = crate::store::WindowHead { layout: 99, ..head };
+    let row = crate::store::WindowRow { head, clocks };
+    let broken = crate::store::FoldCommit {
+        turns: vec![crate::store::Turn::Valid(Tier::Raw, row)],
+        ..crate::store::FoldCommit::default()
+    };
+    store.turn(&broken).await.unwrap();
+    let storage = open(&store.reopened()).await;
+    let read = all(&storage).await;
+    assert_eq!(read.len(), 30);
+    assert!(read.iter().all(|line| line.matches('@').count() == 70));
+    assert_eq!(storage.status().damaged_blocks, 1);
+}
+
+#[tokio::test]
 async fn totals_that_cannot_be_read_are_counted_again() {
     let store = MemoryStore::new();
     let storage = open(&store).await;
