@@ -199,6 +199,12 @@ impl Inventory {
         Fleet::scan(&self.storage, self.clock.now())
     }
 
+    /// All hosts as they are now, with their names and readings only.
+    #[must_use]
+    pub fn names(&self) -> Fleet {
+        Fleet::scan_names(&self.storage, self.clock.now())
+    }
+
     /// The details kept of `instance`.
     ///
     /// # Errors

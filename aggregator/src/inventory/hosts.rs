@@ -42,6 +42,9 @@ const METRICS: [&str; 14] = [
     "node_hwmon_temp_max_celsius",
 ];
 
+/// Those of them that say what hosts there are, and what they are called.
+const NAMING: [&str; 4] = ["up", CPU, "system_info", "node_uname_info"];
+
 /// Whether a host answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -129,7 +132,17 @@ impl Fleet {
     /// one has. Without a sample or details left a host is forgotten.
     #[must_use]
     pub fn scan(storage: &Storage, now: Millis) -> Self {
-        let mut found = Found::all(storage, &[]);
+        Self::scan_metrics(storage, &METRICS, now)
+    }
+
+    /// The same hosts with their names and readings only, without what they measured.
+    #[must_use]
+    pub fn scan_names(storage: &Storage, now: Millis) -> Self {
+        Self::scan_metrics(storage, &NAMING, now)
+    }
+
+    fn scan_metrics(storage: &Storage, metrics: &[&str], now: Millis) -> Self {
+        let mut found = Found::all(storage, metrics, &[]);
         for (instance, _) in storage.objects(ObjectKind::Device) {
             let jobs = &mut found.entry(instance).or_default().jobs;
             jobs.insert(DEVICE_JOB.to_owned());
@@ -142,7 +155,7 @@ impl Fleet {
     pub fn scan_others(storage: &Storage, now: Millis) -> Self {
         let others = Matcher::new(JOB, MatchOp::NotEqual, DEVICE_JOB);
         let others: Vec<Matcher> = others.into_iter().collect();
-        Self::of(storage, Found::all(storage, &others), now)
+        Self::of(storage, Found::all(storage, &METRICS, &others), now)
     }
 
     fn of(storage: &Storage, mut found: HashMap<String, Found>, now: Millis) -> Self {
@@ -225,10 +238,10 @@ struct Found {
 
 impl Found {
     /// What the series say that satisfy these matchers too, by instance.
-    fn all(storage: &Storage, matchers: &[Matcher]) -> HashMap<String, Self> {
+    fn all(storage: &Storage, metrics: &[&str], matchers: &[Matcher]) -> HashMap<String, Self> {
         let mut found: HashMap<String, Self> = HashMap::new();
-        for metric in METRICS {
-            let mut named = vec![Matcher::equal(METRIC_NAME, metric)];
+        for metric in metrics {
+            let mut named = vec![Matcher::equal(METRIC_NAME, *metric)];
             named.extend_from_slice(matchers);
             storage.series(&named, &mut |labels, stats| {
                 if let Some(instance) = labels.get(INSTANCE).filter(|_| stats.samples > 0) {

@@ -158,7 +158,7 @@ pub(crate) async fn hosts(State(state): Shared) -> Json<Value> {
             "details_updated_at": seconds(host.details_updated),
         })
     };
-    let fleet = state.inventory.fleet();
+    let fleet = state.inventory.names();
     let hosts = fleet.hosts().iter();
     let known = hosts.filter(|host| host.readings > 0 || host.details_updated.is_some());
     Json(json!({ "hosts": known.map(row).collect::<Vec<_>>() }))
