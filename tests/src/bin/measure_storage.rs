@@ -19,7 +19,7 @@ use e2e::measure::{Feed, Shape, Table, Usage, open, quantile};
 use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::TimeRange;
 use system_stats_model::source::{SampleBuffer, Selector, SeriesSource};
-use system_stats_storage::Storage;
+use system_stats_storage::{FoldScope, Storage};
 
 /// 2025-01-01T00:00:00Z, in milliseconds since 1970: the start of an hour and a day.
 const START: i64 = 1_735_689_600_000;
@@ -30,7 +30,7 @@ struct Arguments {
     /// Where databases are made, and removed afterwards.
     #[arg(long)]
     folder: PathBuf,
-    /// A recorded trace; an invented host otherwise.
+    /// A recorded trace, for instance tests/data/node_exporter.trace; an invented host otherwise.
     #[arg(long)]
     trace: Option<PathBuf>,
     /// A database to use instead of SQLite files: it has to be empty, and stays.
@@ -288,14 +288,17 @@ async fn ingest(trace: &Trace, database: &Database, hosts: usize, minutes: i64) 
 async fn rest(trace: &Trace, database: &Database, hosts: usize, hours: i64) -> Table {
     let mut feed = Feed::new(trace, Shape { hosts, seed: 1 }, START);
     let storage = open(&database.url, Feed::options()).await;
-    feed.run(&storage, hours * HOUR).await;
-    settled().await;
+    for _ in 0..hours {
+        feed.run(&storage, HOUR).await;
+        let folded = storage.fold(FoldScope::Everything).await;
+        folded.unwrap_or_else(|e| panic!("{e}"));
+    }
     let name = format!("{hosts} hosts, {hours} h");
     let mut table = Table::default();
     let status = storage.status();
     table.add(
         format!("in the journal, {name}"),
-        format!("{:.3} B/sample", per(status.journal_bytes, status.samples)),
+        format!("{:.3} B/sample", per(status.journal_bytes, feed.samples)),
         "",
     );
     table.add(

@@ -35,7 +35,7 @@ const COLUMNS: [Column; 6] = [
     Column {
         get: |bucket| bucket.max,
         set: |bucket, value| bucket.max = value,
-        guess: |bucket| lesser(-bucket.first.value, -bucket.last.value) * -1.0,
+        guess: |bucket| -lesser(-bucket.first.value, -bucket.last.value),
     },
     Column {
         get: |bucket| bucket.sum,

@@ -197,7 +197,8 @@ mod tests {
     const MINUTE: Millis = 60_000;
 
     fn column(every: Millis, values: &[f64]) -> Vec<Bucket> {
-        let times: Vec<Millis> = (0..values.len() as i64)
+        let times: Vec<Millis> = (0..)
+            .take(values.len())
             .map(|at| DAY + at * every)
             .collect();
         let mut into = Vec::new();

@@ -32,7 +32,7 @@ type Columns = BTreeMap<u32, Vec<Bucket>>;
 /// A day of a pack that is being rolled up.
 struct Day {
     pack: u64,
-    day: Millis,
+    start: Millis,
     /// Everything up to this commit is in it.
     committed: u64,
     /// Its windows of samples.
@@ -177,7 +177,7 @@ impl Inner {
         let mut first = 0;
         while first * 64 < columns {
             let last = first.saturating_add(GROUPS_AT_ONCE);
-            let series = self.series_of(&begun, first..last);
+            let series = Self::series_of(&begun, first..last);
             let fresh = self.fresh(&begun, &series).await?;
             for (tier, ver, writer) in &mut writers {
                 let mut all = Columns::new();
@@ -261,7 +261,7 @@ impl Inner {
         let missing: Vec<u32> = missing.copied().collect();
         let mut begun = Day {
             pack,
-            day,
+            start: day,
             committed,
             raw,
             layout,
@@ -276,7 +276,7 @@ impl Inner {
     }
 
     /// The series of some groups, ascending.
-    fn series_of(&self, begun: &Day, groups: std::ops::Range<u32>) -> Vec<u32> {
+    fn series_of(begun: &Day, groups: std::ops::Range<u32>) -> Vec<u32> {
         let columns = groups.start * 64..groups.end.saturating_mul(64);
         let series = columns.map_while(|column| begun.layout.series(column));
         let mut series: Vec<u32> = series.collect();
@@ -295,7 +295,7 @@ impl Inner {
         };
         let scanned = self.scan(&begun.raw, Some(series), &mut visit).await;
         let key = WindowKey {
-            window: begun.day,
+            window: begun.start,
             pack: begun.pack,
         };
         scanned.map_err(|error| self.failed(key, &error))?;
@@ -312,7 +312,7 @@ impl Inner {
     ) -> Result<Columns, FoldFailure> {
         let from = begun.raw.first().map_or(Millis::MAX, |raw| raw.key.window);
         let mut columns = Columns::new();
-        if from == begun.day {
+        if from == begun.start {
             return Ok(columns);
         }
         let all = self.past.deletions();
