@@ -3,6 +3,7 @@
 mod configuration;
 mod local_exporter;
 mod own_metrics;
+mod rule_log;
 mod signals;
 mod store;
 
@@ -31,6 +32,7 @@ use crate::http;
 use crate::inventory::{Inventory, InventoryError};
 use crate::metadata::Metadata;
 use crate::query::{QueryOptions, QueryService};
+use crate::rules::{RuleManager, RuleOptions};
 use crate::scrape::Scraper;
 use crate::write::Writer;
 
@@ -203,9 +205,19 @@ impl App {
         let query = QueryService::new(Arc::clone(&storage), options.query.clone());
         let query = Arc::new(query);
         let writer = Writer::new(Arc::clone(&storage), Arc::clone(&metadata), clock.clone());
+        let rules = RuleManager::new(
+            Arc::clone(&storage),
+            Arc::clone(&query),
+            Arc::new(rule_log::RuleLog),
+            clock.clone(),
+            RuleOptions::default(),
+        );
+        let port = options.listen.first().map_or(0, SocketAddr::port);
         let fed = Fed {
             scraper: Arc::new(scraper),
             query: Arc::clone(&query),
+            rules: Arc::new(rules),
+            external_url: format!("http://{host_name}:{port}"),
         };
         let reloader = Reloader::new(&options.config, local_exporter, fed, clock.clone());
         reloader.reload()?;
@@ -217,6 +229,7 @@ impl App {
             own_metrics: own_metrics::renderer(&reloader, &storage, &writer),
             reload: options.enable_lifecycle.then_some(ask),
             scraper: Arc::clone(reloader.scraper()),
+            rules: Arc::clone(reloader.rules()),
             storage: Arc::clone(&storage),
             inventory: Arc::clone(&inventory),
             keys,
@@ -277,6 +290,7 @@ impl App {
     /// Nothing writes any more: brings what waits to disk.
     async fn stop(self) {
         tracing::info!("stopping");
+        self.reloader.rules().stop().await;
         self.reloader.scraper().stop().await;
         self.housekeeping.stop().await;
         self.exporter_stop.cancel();

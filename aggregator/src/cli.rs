@@ -108,6 +108,12 @@ pub enum Check {
         #[command(flatten)]
         storage: StorageArgs,
     },
+    /// Check rule files.
+    Rules {
+        /// The files.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
 }
 
 /// The flags of the server.

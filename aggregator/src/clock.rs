@@ -1,10 +1,14 @@
-//! The one place that asks what time it is.
+//! The one place that asks what time it is, and when something recurring is due.
+
+mod schedule;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use system_stats_model::sample::Millis;
+
+pub(crate) use self::schedule::Schedule;
 
 /// Tells the time; cheap to clone. Whoever needs the wall clock is given one.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@
 pub mod api_keys;
 mod fields;
 mod global;
-pub mod rules;
+mod rules;
 mod scrape;
 mod units;
 mod yaml;
@@ -21,6 +21,9 @@ use system_stats_model::labels::Labels;
 
 pub use self::fields::Problem;
 use self::fields::{Place, Problems};
+pub use self::rules::{
+    Rule, RuleDefaults, RuleFile, RuleGroup, RuleKind, load_rules, parse_rules, rule_files,
+};
 pub use self::units::{format_duration, parse_bytes, parse_duration};
 
 /// The largest file that is read, in bytes.
@@ -31,6 +34,8 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 pub struct Config {
     /// What holds for everything.
     pub global: Global,
+    /// Patterns of rule files, relative to the folder of this file.
+    pub rule_files: Vec<String>,
     /// The scrape jobs, in the order of the file; their names differ.
     pub scrape_configs: Vec<ScrapeConfig>,
 }
@@ -44,6 +49,8 @@ pub struct Global {
     pub scrape_timeout: Duration,
     /// How often rules are evaluated; above 0, 1 minute by default.
     pub evaluation_interval: Duration,
+    /// How far in the past rules are evaluated whose group does not say it.
+    pub rule_query_offset: Duration,
     /// Labels that tell this server apart from others.
     pub external_labels: Labels,
     /// The limits of jobs that do not set their own.
@@ -175,6 +182,17 @@ pub enum ConfigError {
         /// The file as it was named.
         file: String,
     },
+    /// A pattern of rule files is none, or names what cannot be read.
+    #[error("rule_files: {pattern}: {reason}")]
+    Pattern {
+        /// The pattern as it is written.
+        pattern: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There are more rules than any server evaluates.
+    #[error("rule_files: more than 100000 rules; split them over several servers")]
+    TooManyRules,
     /// What it says cannot be used; one line for each problem, at most 20.
     #[error("{}", lines(.0))]
     Invalid(
@@ -249,12 +267,11 @@ pub fn parse(text: &str, file: &str) -> Result<Config, ConfigError> {
 }
 
 /// Sections that Prometheus has and we do not.
-const UNSUPPORTED: [&str; 9] = [
+const UNSUPPORTED: [&str; 8] = [
     "alerting",
     "otlp",
     "remote_read",
     "remote_write",
-    "rule_files",
     "runtime",
     "scrape_config_files",
     "storage",
@@ -288,11 +305,32 @@ fn read_config(root: &Place<'_>, problems: &mut Problems) -> Option<Config> {
         }
         scrape_configs.push(job);
     }
+    let patterns = fields.take("rule_files");
+    let patterns = patterns.and_then(|place| place.list(problems));
+    let rule_files = patterns.unwrap_or_default();
+    let rule_files = rule_files
+        .iter()
+        .filter_map(|place| place.read(problems, pattern));
+    let rule_files = rule_files.collect();
     fields.finish(&UNSUPPORTED, problems);
     Some(Config {
         global,
+        rule_files,
         scrape_configs,
     })
+}
+
+/// A pattern of rule files; wildcards only in its last part, as in Prometheus.
+fn pattern(text: &str) -> Result<String, String> {
+    let folder = text.rsplit_once('/').map_or("", |(folder, _)| folder);
+    if text.is_empty() {
+        return Err("an empty pattern; write the path of a rule file".to_owned());
+    }
+    if folder.contains(['*', '?', '[']) {
+        return Err(format!("wildcards are for the last part of {text:?} only"));
+    }
+    glob::Pattern::new(text).map_err(|error| format!("{text:?} is not a pattern: {error}"))?;
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]

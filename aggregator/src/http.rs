@@ -69,6 +69,8 @@ pub fn router(state: State) -> Router {
         .route("/api/v1/series", both(prometheus::series))
         .route("/api/v1/metadata", get(prometheus::metadata))
         .route("/api/v1/status/buildinfo", get(prometheus::buildinfo))
+        .route("/api/v1/rules", get(prometheus::rules))
+        .route("/api/v1/alerts", get(prometheus::alerts))
         .route("/api/v1/targets", get(prometheus::targets))
         .route("/dashboard", get(dashboard::overview))
         .route("/dashboard/hosts/{host}", get(dashboard::host))

@@ -11,6 +11,7 @@ pub mod http;
 pub mod inventory;
 pub mod metadata;
 pub mod query;
+pub mod rules;
 pub mod scrape;
 pub mod telemetry;
 pub mod write;

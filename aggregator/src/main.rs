@@ -1,6 +1,7 @@
 //! The aggregator's program: the command line around the library's `app`.
 
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use clap::Parser as _;
 use reqwest::Url;
 use system_stats_aggregator::app::{self, StartError};
 use system_stats_aggregator::cli::{Check, Cli, Command, ServeArgs};
-use system_stats_aggregator::{config, telemetry};
+use system_stats_aggregator::config::{self, ConfigError, RuleDefaults, ScrapeConfig};
+use system_stats_aggregator::telemetry;
 use system_stats_sql::operations;
 
 /// A bad configuration at start.
@@ -20,7 +22,8 @@ const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
-        Some(Command::Check(Check::Config { files })) => check_config(&files),
+        Some(Command::Check(Check::Config { files })) => check(&files, check_config),
+        Some(Command::Check(Check::Rules { files })) => check(&files, check_rules),
         Some(Command::Healthcheck { url }) => {
             match healthcheck(url.or_else(|| cli.serve.health_url())) {
                 Ok(()) => ExitCode::SUCCESS,
@@ -75,7 +78,8 @@ fn operate(command: &Command, serve: &ServeArgs) -> anyhow::Result<ExitCode> {
             let sum = format!("{} rows, {} damaged", checked.rows, checked.damaged);
             checked.damage.into_iter().chain([sum]).collect()
         }
-        Command::Check(Check::Config { .. }) | Command::Healthcheck { .. } => Vec::new(),
+        Command::Check(Check::Config { .. } | Check::Rules { .. })
+        | Command::Healthcheck { .. } => Vec::new(),
     };
     for line in lines {
         // Whoever closed our standard output has the exit code.
@@ -88,22 +92,12 @@ fn fail(message: &str) {
     let _ = writeln!(std::io::stderr(), "system-stats-aggregator: {message}");
 }
 
-fn check_config(files: &[std::path::PathBuf]) -> ExitCode {
+/// Checks files one by one, and says of each what is in it or what is wrong with it.
+fn check(files: &[PathBuf], check: impl Fn(&Path) -> Result<String, ConfigError>) -> ExitCode {
     let (mut out, mut exit) = (std::io::stdout(), ExitCode::SUCCESS);
     for file in files {
-        let line = match config::load(file) {
-            Ok(config) => {
-                let targets: usize = config
-                    .scrape_configs
-                    .iter()
-                    .map(config::ScrapeConfig::target_count)
-                    .sum();
-                format!(
-                    "{}: valid, {} jobs, {targets} targets",
-                    file.display(),
-                    config.scrape_configs.len()
-                )
-            }
+        let line = match check(file) {
+            Ok(content) => format!("{}: valid, {content}", file.display()),
             Err(error) => {
                 exit = ExitCode::FAILURE;
                 error.to_string()
@@ -113,6 +107,26 @@ fn check_config(files: &[std::path::PathBuf]) -> ExitCode {
         let _ = writeln!(out, "{line}");
     }
     exit
+}
+
+fn check_config(file: &Path) -> Result<String, ConfigError> {
+    let config = config::load(file)?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let files = config::rule_files(&config.rule_files, folder)?;
+    let rules = config::load_rules(&files, &RuleDefaults::default())?;
+    let targets = config.scrape_configs.iter().map(ScrapeConfig::target_count);
+    let (jobs, targets) = (config.scrape_configs.len(), targets.sum::<usize>());
+    Ok(match rules.len() {
+        0 => format!("{jobs} jobs, {targets} targets"),
+        files => format!("{jobs} jobs, {targets} targets, {files} rule files"),
+    })
+}
+
+fn check_rules(file: &Path) -> Result<String, ConfigError> {
+    let read = config::load_rules(&[file.to_owned()], &RuleDefaults::default())?;
+    let groups: Vec<_> = read.iter().flat_map(|file| &file.groups).collect();
+    let rules: usize = groups.iter().map(|group| group.rules.len()).sum();
+    Ok(format!("{} groups, {rules} rules", groups.len()))
 }
 
 fn serve(arguments: &ServeArgs) -> ExitCode {

@@ -301,7 +301,8 @@ impl QueryService {
         }
     }
 
-    fn parse_options(&self) -> ParseOptions {
+    /// What expressions may use.
+    pub(crate) fn parse_options(&self) -> ParseOptions {
         ParseOptions {
             experimental_functions: self.options.experimental_functions,
             fill_modifiers: self.options.fill_modifiers,

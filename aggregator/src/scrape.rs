@@ -5,7 +5,6 @@
 //! that fails, for whatever reason, leaves the ends of all its series and `up 0`.
 //!
 //! * `target` - from the configuration to labels and URLs
-//! * `schedule` - when
 //! * `worker` - the loop; `client` and `content` ask and judge the answer
 //! * `ingest`, `reading`, `merge`, `cache`, `report` - from the answer to rows
 //! * `system` - the `/system` document of our own exporter
@@ -19,7 +18,6 @@ mod merge;
 mod metrics;
 mod reading;
 mod report;
-mod schedule;
 mod status;
 mod system;
 mod target;
@@ -37,13 +35,12 @@ use tokio_util::task::TaskTracker;
 use self::client::Client;
 use self::ingest::Memory;
 pub use self::metrics::ScrapeMetrics;
-use self::schedule::Schedule;
 use self::status::State;
 pub use self::status::{Health, TargetStatus};
 pub use self::system::SystemSink;
 use self::target::{Target, fnv64a};
 use self::worker::{Ending, Shared, Worker};
-use crate::clock::Clock;
+use crate::clock::{Clock, Schedule};
 use crate::config::{Config, ScrapeConfig};
 use crate::metadata::Metadata;
 

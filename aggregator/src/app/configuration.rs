@@ -1,15 +1,17 @@
 //! Where the configuration comes from, and how it is read again.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, RuleDefaults, RuleFile};
 use crate::query::QueryService;
+use crate::rules::{External, RuleManager, RuleSet};
 use crate::scrape::Scraper;
 
 /// The configuration that is used where there is no file; it scrapes [`SHIPPED_TARGET`].
@@ -38,6 +40,15 @@ impl ConfigSource {
             Self::FileOrBuiltIn(path) if path.exists() => config::load(path),
             Self::FileOrBuiltIn(_) => built_in(local_exporter),
         }
+    }
+
+    /// Reads the rule files that `config` names, relative to the folder it is from.
+    fn rules(&self, config: &Config, query: &QueryService) -> Result<Vec<RuleFile>, ConfigError> {
+        let (Self::File(path) | Self::FileOrBuiltIn(path)) = self;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let files = config::rule_files(&config.rule_files, folder)?;
+        let defaults = RuleDefaults::new(&config.global, query.parse_options());
+        config::load_rules(&files, &defaults)
     }
 }
 
@@ -82,6 +93,9 @@ impl LoadMetrics {
 pub(super) struct Fed {
     pub(super) scraper: Arc<Scraper>,
     pub(super) query: Arc<QueryService>,
+    pub(super) rules: Arc<RuleManager>,
+    /// Where this server is reached, for the templates of alerts.
+    pub(super) external_url: String,
 }
 
 /// Reads the configuration and puts it into effect, all or nothing.
@@ -91,6 +105,8 @@ pub(super) struct Reloader {
     fed: Fed,
     metrics: LoadMetrics,
     clock: Clock,
+    /// Whether there are rules in effect: the first ones take up the state before the start.
+    has_rules: AtomicBool,
 }
 
 impl Reloader {
@@ -106,6 +122,7 @@ impl Reloader {
             fed,
             metrics: LoadMetrics::default(),
             clock,
+            has_rules: AtomicBool::new(false),
         }
     }
 
@@ -119,6 +136,11 @@ impl Reloader {
         &self.fed.query
     }
 
+    /// The rules that the configuration names.
+    pub(super) fn rules(&self) -> &Arc<RuleManager> {
+        &self.fed.rules
+    }
+
     /// What happened at the last attempts.
     pub(super) fn metrics(&self) -> &LoadMetrics {
         &self.metrics
@@ -126,15 +148,25 @@ impl Reloader {
 
     /// Reads the configuration; a bad one changes nothing.
     pub(super) fn reload(&self) -> Result<(), ConfigError> {
-        let loaded = self.source.load(self.local_exporter);
-        self.metrics.note(loaded.is_ok(), &self.clock);
-        let config = loaded?;
         let fed = &self.fed;
+        let loaded = self.source.load(self.local_exporter);
+        let loaded = loaded.and_then(|config| {
+            let files = self.source.rules(&config, &fed.query)?;
+            Ok((config, files))
+        });
+        self.metrics.note(loaded.is_ok(), &self.clock);
+        let (config, files) = loaded?;
         fed.query
             .set_subquery_step(config.global.evaluation_interval);
         fed.scraper.apply(&config);
+        let labels = config.global.external_labels.clone();
+        let url = fed.external_url.clone();
+        let (rule_files, external) = (files.len(), External { labels, url });
+        let restores = !self.has_rules.swap(true, Ordering::Relaxed);
+        fed.rules.apply(&RuleSet { files, external }, restores);
         tracing::info!(
             jobs = config.scrape_configs.len(),
+            rule_files,
             "the configuration is in effect"
         );
         Ok(())

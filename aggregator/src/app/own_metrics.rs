@@ -21,6 +21,7 @@ pub(super) fn renderer(reloader: &Reloader, storage: &Arc<Storage>, writer: &Wri
     reloader.metrics().register(&mut registry);
     reloader.scraper().metrics().register(&mut registry);
     reloader.query().metrics().register(&mut registry);
+    reloader.rules().metrics().register(&mut registry);
     writer.metrics().register(&mut registry);
     registry.register_collector(Box::new(StorageMetrics(Arc::clone(storage))));
     Arc::new(move |exposition| metrics::render(&registry, exposition))

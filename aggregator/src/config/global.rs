@@ -12,7 +12,7 @@ const DEFAULT_INTERVAL: Duration = Duration::from_mins(1);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Keys that Prometheus has and we do not.
-const UNSUPPORTED: [&str; 13] = [
+const UNSUPPORTED: [&str; 12] = [
     "always_scrape_classic_histograms",
     "convert_classic_histograms_to_nhcb",
     "extra_scrape_metrics",
@@ -20,7 +20,6 @@ const UNSUPPORTED: [&str; 13] = [
     "metric_name_escaping_scheme",
     "metric_name_validation_scheme",
     "query_log_file",
-    "rule_query_offset",
     "runtime",
     "scrape_failure_log_file",
     "scrape_native_histograms",
@@ -34,6 +33,7 @@ impl Default for Global {
             scrape_interval: DEFAULT_INTERVAL,
             scrape_timeout: DEFAULT_TIMEOUT,
             evaluation_interval: DEFAULT_INTERVAL,
+            rule_query_offset: Duration::ZERO,
             external_labels: Labels::empty(),
             limits: Limits::default(),
         }
@@ -45,6 +45,7 @@ pub(super) fn read(place: &Place<'_>, problems: &mut Problems) -> Option<Global>
     let (_, interval) = duration(&mut fields, "scrape_interval", problems);
     let (timeout_place, timeout) = duration(&mut fields, "scrape_timeout", problems);
     let (_, evaluation_interval) = duration(&mut fields, "evaluation_interval", problems);
+    let (_, rule_query_offset) = duration(&mut fields, "rule_query_offset", problems);
     let scrape_interval = interval.unwrap_or(DEFAULT_INTERVAL);
     if let (Some(place), Some(timeout)) = (&timeout_place, timeout)
         && timeout > scrape_interval
@@ -61,6 +62,7 @@ pub(super) fn read(place: &Place<'_>, problems: &mut Problems) -> Option<Global>
         scrape_interval,
         scrape_timeout: timeout.unwrap_or(DEFAULT_TIMEOUT).min(scrape_interval),
         evaluation_interval: evaluation_interval.unwrap_or(DEFAULT_INTERVAL),
+        rule_query_offset: rule_query_offset.unwrap_or_default(),
         external_labels,
         limits,
     })

@@ -2,7 +2,7 @@
 //!
 //! * `query`, `result` - instant and range queries, and how their results are written
 //! * `names` - label names, label values, series
-//! * `metadata`, `status`, `targets` - what else clients ask for
+//! * `metadata`, `rules`, `status`, `targets` - what else clients ask for
 //! * `write` - remote write and imports
 //! * `form`, `body` - parameters in, JSON out
 
@@ -12,6 +12,7 @@ mod metadata;
 mod names;
 mod query;
 mod result;
+mod rules;
 mod status;
 mod targets;
 mod write;
@@ -21,6 +22,7 @@ use serde::Serialize;
 pub(super) use metadata::metadata;
 pub(super) use names::{names, series, values};
 pub(super) use query::{exemplars, instant, range};
+pub(super) use rules::{alerts, rules};
 pub(super) use status::buildinfo;
 pub(super) use targets::targets;
 pub(super) use write::{import, write};

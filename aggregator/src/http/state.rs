@@ -14,6 +14,7 @@ use crate::config::api_keys::KeyFile;
 use crate::inventory::Inventory;
 use crate::metadata::Metadata;
 use crate::query::QueryService;
+use crate::rules::RuleManager;
 use crate::scrape::Scraper;
 use crate::telemetry::metrics::Exposition;
 use crate::write::Writer;
@@ -32,6 +33,8 @@ pub struct State {
     pub inventory: Arc<Inventory>,
     /// The loops of the targets.
     pub scraper: Arc<Scraper>,
+    /// Rules and their alerts.
+    pub rules: Arc<RuleManager>,
     /// The keys of writing clients.
     pub keys: Arc<KeyFile>,
     /// Which sites' pages may use the contracts that are open to them.

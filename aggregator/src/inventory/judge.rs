@@ -18,7 +18,7 @@ use super::InventoryError;
 use super::alerts::Severity;
 use super::ingest::Measured;
 use super::vocabulary::block_of;
-use crate::config::rules::{AlertRule, parse_alerts};
+use crate::config::{self, RuleDefaults, RuleKind};
 
 /// The twelve alerts of every host.
 const RULES: &str = include_str!("../../rules/hosts.yml");
@@ -70,9 +70,13 @@ impl Judge {
     }
 
     fn compile(text: &str, file: &str) -> Result<Self, InventoryError> {
-        let rules = parse_alerts(text, file);
-        let rules = rules.map_err(|error| InventoryError::Rules(error.to_string()))?;
-        let rules = rules.iter().map(compile);
+        let read = config::parse_rules(text, file, &RuleDefaults::default());
+        let read = read.map_err(|error| InventoryError::Rules(error.to_string()))?;
+        let rules = read.groups.iter().flat_map(|group| &group.rules);
+        let rules = rules.filter_map(|rule| match &rule.kind {
+            RuleKind::Alerting { annotations, .. } => Some(compile(rule, annotations)),
+            RuleKind::Recording { .. } => None,
+        });
         Ok(Self {
             rules: rules.collect::<Result<_, _>>()?,
         })
@@ -108,8 +112,9 @@ impl Judge {
     }
 }
 
-fn compile(rule: &AlertRule) -> Result<Rule, InventoryError> {
-    let failed = |reason: String| InventoryError::Rules(format!("{}: {reason}", rule.name));
+fn compile(rule: &config::Rule, annotations: &[(String, String)]) -> Result<Rule, InventoryError> {
+    let name = rule.name();
+    let failed = |reason: String| InventoryError::Rules(format!("{name}: {reason}"));
     let expr = parse(&rule.expr, &ParseOptions::default());
     let expr = expr.map_err(|error| failed(error.to_string()))?;
     let plan = Plan::new(&expr, &rule.expr);
@@ -120,11 +125,11 @@ fn compile(rule: &AlertRule) -> Result<Rule, InventoryError> {
         let mut named = pairs.iter().filter(|(have, _)| have == name);
         named.next().map(|(_, value)| value.clone())
     };
-    let text = pair(&rule.annotations, LEGACY_NAME).unwrap_or_else(|| rule.name.clone());
-    check(&rule.name, &text).map_err(|error| failed(error.to_string()))?;
+    let text = pair(annotations, LEGACY_NAME).unwrap_or_else(|| name.to_owned());
+    check(name, &text).map_err(|error| failed(error.to_string()))?;
     let severity = pair(&rule.labels, "severity").unwrap_or_default();
     Ok(Rule {
-        name: rule.name.clone(),
+        name: name.to_owned(),
         blocks: blocks_of(&expr),
         severity: Severity::from_label(&severity),
         plan,
@@ -353,7 +358,7 @@ mod tests {
     #[test]
     fn rules_that_cannot_judge_are_refused() {
         for (expr, expected) in [("x >", "parse error"), ("1", "yields no series")] {
-            let text = format!("groups:\n- rules:\n  - alert: A\n    expr: {expr}\n");
+            let text = format!("groups:\n- name: g\n  rules:\n  - alert: A\n    expr: {expr}\n");
             let error = Judge::compile(&text, "r").unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }

@@ -16,11 +16,11 @@ use super::client::{Client, body_limit};
 use super::error::ScrapeError;
 use super::ingest::{Memory, Scraped, When};
 use super::metrics::ScrapeMetrics;
-use super::schedule::Schedule;
 use super::status::State;
 use super::system::{self, Due, SystemSink};
 use super::target::Target;
 use crate::clock::Clock;
+use crate::clock::Schedule;
 use crate::config::ScrapeConfig;
 use crate::metadata::Metadata;
 

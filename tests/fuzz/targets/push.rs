@@ -16,6 +16,7 @@ use system_stats_aggregator::http::{Origins, State, router};
 use system_stats_aggregator::inventory::Inventory;
 use system_stats_aggregator::metadata::Metadata;
 use system_stats_aggregator::query::{QueryOptions, QueryService};
+use system_stats_aggregator::rules::{RuleManager, RuleOptions};
 use system_stats_aggregator::scrape::Scraper;
 use system_stats_aggregator::write::Writer;
 use system_stats_storage::memory::MemoryStore;
@@ -96,10 +97,20 @@ async fn empty() -> State {
     let inventory = Inventory::open(storage.clone(), clock.clone()).await;
     let metadata = Arc::new(Metadata::default());
     let writer = Writer::new(storage.clone(), metadata.clone(), clock.clone());
+    let query = QueryService::new(storage.clone(), QueryOptions::default());
+    let query = Arc::new(query);
+    let rules = RuleManager::new(
+        storage.clone(),
+        query.clone(),
+        Arc::new(()),
+        clock.clone(),
+        RuleOptions::default(),
+    );
     State {
+        rules: Arc::new(rules),
         storage: storage.clone(),
         inventory: Arc::new(inventory.expect("the store is empty")),
-        query: Arc::new(QueryService::new(storage.clone(), QueryOptions::default())),
+        query,
         writer: Arc::new(writer),
         bodies: BodyBudget::default(),
         metadata,

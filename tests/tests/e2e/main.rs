@@ -27,6 +27,7 @@ mod postgres;
 mod procfs;
 mod prometheus_api;
 mod pushes;
+mod rules;
 mod service;
 mod stopping;
 mod system;

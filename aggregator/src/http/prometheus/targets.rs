@@ -89,13 +89,13 @@ impl From<TargetStatus> for ActiveTarget {
     }
 }
 
-fn map(labels: &Labels) -> BTreeMap<String, String> {
+pub(super) fn map(labels: &Labels) -> BTreeMap<String, String> {
     let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     labels.iter().map(own).collect()
 }
 
 /// A time as RFC 3339; none is the first moment of the year 1, as Go writes it.
-fn time(at: Option<Millis>) -> String {
+pub(super) fn time(at: Option<Millis>) -> String {
     let time = at.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
     time.map_or_else(
         || "0001-01-01T00:00:00Z".to_owned(),

@@ -22,6 +22,7 @@ use crate::http::limits::BodyBudget;
 use crate::inventory::Inventory;
 use crate::metadata::Metadata;
 use crate::query::{QueryOptions, QueryService};
+use crate::rules::{RuleManager, RuleOptions};
 use crate::scrape::Scraper;
 use crate::write::Writer;
 
@@ -77,10 +78,20 @@ impl Server {
         let inventory = Arc::new(inventory.unwrap());
         let metadata = Arc::new(Metadata::default());
         let writer = Writer::new(storage.clone(), metadata.clone(), clock.clone());
+        let query = QueryService::new(storage.clone(), QueryOptions::default());
+        let query = Arc::new(query);
+        let rules = RuleManager::new(
+            storage.clone(),
+            query.clone(),
+            Arc::new(()),
+            clock.clone(),
+            RuleOptions::default(),
+        );
         let state = State {
+            rules: Arc::new(rules),
             storage: storage.clone(),
             inventory,
-            query: Arc::new(QueryService::new(storage.clone(), QueryOptions::default())),
+            query,
             writer: Arc::new(writer),
             bodies: BodyBudget::default(),
             metadata,

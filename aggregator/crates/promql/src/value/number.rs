@@ -73,7 +73,11 @@ pub(crate) fn verb_f(value: f64) -> String {
     }
 }
 
-fn write_exponent(out: &mut String, value: f64) {
+/// Writes the value as Go's `%e` with the fewest digits: `1e+00`; `NaN`, `+Inf`, `-Inf`.
+pub fn write_exponent(out: &mut String, value: f64) {
+    if !value.is_finite() {
+        return write_decimal(out, value);
+    }
     let start = out.len();
     write_text(out, format_args!("{value:e}"));
     let Some(at) = out[start..].find('e') else {

@@ -1,4 +1,4 @@
-//! When a target is scraped: at fixed points of absolute time, spread over the interval.
+//! When something recurring is due: at fixed points of absolute time, spread over the interval.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use system_stats_model::sample::Millis;
 /// A sample may carry the scheduled time when the scrape began within so many milliseconds of it.
 const MAX_TOLERANCE: Millis = 2;
 
-/// The ticks of one target: every time that is `offset` beyond a multiple of `interval`.
+/// The ticks of one target or rule group: every time that is `offset` beyond a multiple of `interval`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Schedule {
+pub(crate) struct Schedule {
     interval: Millis,
     offset: Millis,
 }
 
 impl Schedule {
-    /// `hash` tells targets apart, `seed` servers: two servers that scrape the same targets do it
-    /// at different moments.
-    pub(super) fn new(interval: Duration, hash: u64, seed: u64) -> Self {
+    /// `hash` tells those apart that share an interval, `seed` servers: two servers that scrape
+    /// the same targets do it at different moments.
+    pub(crate) fn new(interval: Duration, hash: u64, seed: u64) -> Self {
         let interval = Millis::try_from(interval.as_millis())
             .unwrap_or(Millis::MAX)
             .max(1);
@@ -29,20 +29,20 @@ impl Schedule {
     }
 
     /// The first tick after `now`.
-    pub(super) fn next_after(self, now: Millis) -> Millis {
+    pub(crate) fn next_after(self, now: Millis) -> Millis {
         let since = now.saturating_sub(self.offset).rem_euclid(self.interval);
         now.saturating_add(self.interval - since)
     }
 
     /// The tick that follows `last`, of those that are still to come at `now`: what was missed is
     /// not made up for. A clock that was set back starts over.
-    pub(super) fn next(self, last: Option<Millis>, now: Millis) -> Millis {
+    pub(crate) fn next(self, last: Option<Millis>, now: Millis) -> Millis {
         let last = last.filter(|last| *last <= now.saturating_add(self.interval));
         self.next_after(last.map_or(now, |last| now.max(last)))
     }
 
     /// The time that samples of a scrape carry which was due at `scheduled` and began at `now`.
-    pub(super) fn sample_time(self, scheduled: Millis, now: Millis) -> Millis {
+    pub(crate) fn sample_time(self, scheduled: Millis, now: Millis) -> Millis {
         let tolerance = MAX_TOLERANCE.min(self.interval / 100);
         if now.abs_diff(scheduled) <= tolerance.unsigned_abs() {
             scheduled
@@ -51,8 +51,8 @@ impl Schedule {
         }
     }
 
-    /// Ticks between `from` and `until`, exclusive: those that a slow scrape missed.
-    pub(super) fn missed(self, from: Millis, until: Millis) -> u64 {
+    /// Ticks between `from` and `until`, exclusive: those that a slow run missed.
+    pub(crate) fn missed(self, from: Millis, until: Millis) -> u64 {
         let between = until.saturating_sub(from).max(0) / self.interval;
         u64::try_from(between - 1).unwrap_or_default()
     }
