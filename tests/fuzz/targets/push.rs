@@ -55,7 +55,14 @@ async fn push(body: &[u8]) {
     }
     if answer["status"] != "ok" {
         // A device's sample or a service's metric: what is read of them is JSON.
-        for path in ["/metrics", "/alerts", "/health", "/hosts", "/metrics/", "/dashboard"] {
+        for path in [
+            "/metrics",
+            "/alerts",
+            "/health",
+            "/hosts",
+            "/metrics/",
+            "/dashboard",
+        ] {
             let (status, read) = ask("GET", path, b"").await;
             assert_eq!(status, StatusCode::OK, "{path}");
             if path != "/dashboard" {
