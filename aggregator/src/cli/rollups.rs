@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn resolutions_with_their_retention() {
         let day = Duration::from_hours(24);
-        let cases: [(&str, Result<Vec<(Tier, Duration)>, &str>); 7] = [
+        let cases = [
             (
                 "5m:180d,1h:3y",
                 Ok(vec![

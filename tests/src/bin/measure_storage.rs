@@ -30,7 +30,7 @@ struct Arguments {
     /// Where databases are made, and removed afterwards.
     #[arg(long)]
     folder: PathBuf,
-    /// A recorded trace, for instance tests/data/node_exporter.trace; an invented host otherwise.
+    /// A recorded trace, for instance `tests/data/node_exporter.trace`; an invented host otherwise.
     #[arg(long)]
     trace: Option<PathBuf>,
     /// A database to use instead of SQLite files: it has to be empty, and stays.

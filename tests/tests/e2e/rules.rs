@@ -42,7 +42,7 @@ fn rules_record_and_raise_alerts() {
     folder.write("first.rules.yml", RULES);
     let configuration = scraping(&[("fleet", exporter.address)]) + "rule_files: ['*.rules.yml']\n";
     let server = Aggregator::start(&folder, &configuration);
-    let alerts = wait::until_some("both alerts", Duration::from_secs(60), || {
+    let alerts = wait::until_some("both alerts", Duration::from_mins(1), || {
         let alerts = server.get("/api/v1/alerts")["data"]["alerts"]
             .as_array()
             .cloned()?;
@@ -65,7 +65,7 @@ fn rules_record_and_raise_alerts() {
 
     assert_eq!(vector(&server, "job:up:count")[0]["value"][1], "1");
     // After a start the series of alerts wait until the state before it is known.
-    wait::until_some("series of the alerts", Duration::from_secs(60), || {
+    wait::until_some("series of the alerts", Duration::from_mins(1), || {
         let firing = vector(&server, "ALERTS%7Balertstate=%22firing%22%7D").len();
         (firing == 1 && vector(&server, "ALERTS_FOR_STATE").len() == 2).then_some(())
     });
@@ -107,7 +107,7 @@ fn a_wrong_rule_file_changes_nothing() {
     let mut command = Aggregator::command(folder.path());
     folder.write("prometheus.yml", &configuration);
     let server = Aggregator::run(command.arg("--web.enable-lifecycle"));
-    folder.write("r.yml", &RULES.replace("count by", "count of"));
+    folder.write("r.yml", RULES.replace("count by", "count of"));
     let refused = Request::new("POST", "/-/reload").send(server.address);
     assert_eq!(refused.status, 500);
     let text = refused.text();
