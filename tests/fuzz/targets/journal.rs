@@ -113,6 +113,7 @@ async fn write(store: &MemoryStore, rows: &[Vec<u8>]) {
 fn target(id: u64) -> TargetRow {
     TargetRow {
         id,
+        pack: id,
         labels: Labels::from_pairs([("instance", format!("host{id}"))]),
     }
 }
