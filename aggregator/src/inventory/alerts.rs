@@ -199,24 +199,6 @@ impl Inventory {
         locked(&self.alerts.transitions).len()
     }
 
-    /// Keeps alerts that began or ended on hosts that somebody else judges; returns once they are
-    /// committed.
-    ///
-    /// # Errors
-    /// [`InventoryError`] when the store does not take them.
-    pub async fn record_transitions(
-        &self,
-        transitions: Vec<Transition>,
-    ) -> Result<(), InventoryError> {
-        if transitions.is_empty() {
-            return Ok(());
-        }
-        let recorded =
-            self.alerts
-                .record(&self.storage, transitions, Vec::new(), Urgency::Waiting)?;
-        self.durable(recorded).await
-    }
-
     /// The reported alerts that `wanted` picks, newest first, with their numbers.
     #[must_use]
     pub fn reported_alerts(&self, wanted: impl Fn(&Alert) -> bool) -> Vec<(u64, Arc<Alert>)> {
