@@ -3,8 +3,8 @@
 mod configuration;
 mod local_exporter;
 mod own_metrics;
-mod rule_log;
 mod signals;
+mod sinks;
 mod store;
 
 use std::net::{IpAddr, SocketAddr};
@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 pub use self::configuration::ConfigSource;
 use self::configuration::{Fed, Reloader};
 use self::signals::{Asked, Signals};
+use self::sinks::{Logged, Sinks};
 pub use self::store::OlderError;
 use crate::clock::Clock;
 use crate::config::ConfigError;
@@ -208,7 +209,7 @@ impl App {
         let rules = RuleManager::new(
             Arc::clone(&storage),
             Arc::clone(&query),
-            Arc::new(rule_log::RuleLog),
+            Arc::new(Sinks(vec![Arc::new(Logged)])),
             clock.clone(),
             RuleOptions::default(),
         );

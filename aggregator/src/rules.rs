@@ -62,12 +62,12 @@ impl Default for RuleOptions {
 /// Who is told about alerts. Must not wait.
 pub trait AlertSink: Send + Sync {
     /// Alerts of a group (its file and name) changed their states.
-    fn changed(&self, group: (&str, &str), transitions: Vec<Transition>);
+    fn changed(&self, group: (&str, &str), transitions: &[Transition]);
 }
 
 /// Nobody is told.
 impl AlertSink for () {
-    fn changed(&self, _: (&str, &str), _: Vec<Transition>) {}
+    fn changed(&self, _: (&str, &str), _: &[Transition]) {}
 }
 
 /// What every alert of this server carries, for templates.

@@ -210,7 +210,7 @@ impl Group {
                     transitions,
                 } = evaluated;
                 if !transitions.is_empty() {
-                    engine.sink.changed(self.key(), transitions);
+                    engine.sink.changed(self.key(), &transitions);
                 }
                 series
             }

@@ -23,16 +23,13 @@ const MINUTE: Millis = 60_000;
 struct Told(Mutex<Vec<String>>);
 
 impl AlertSink for Told {
-    fn changed(&self, (_, group): (&str, &str), transitions: Vec<Transition>) {
-        let line = |one: Transition| {
+    fn changed(&self, (_, group): (&str, &str), transitions: &[Transition]) {
+        let line = |one: &Transition| {
             let (from, to) = (one.from.as_str(), one.alert.state.as_str());
             let minute = one.at / MINUTE;
             format!("{minute} {group} {} {from}>{to}", one.alert.labels)
         };
-        self.0
-            .lock()
-            .unwrap()
-            .extend(transitions.into_iter().map(line));
+        self.0.lock().unwrap().extend(transitions.iter().map(line));
     }
 }
 

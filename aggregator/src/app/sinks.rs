@@ -1,12 +1,25 @@
-//! Tells the log what alerts do.
+//! Who is told what alerts do: everybody in a list.
+
+use std::sync::Arc;
 
 use crate::rules::{AlertSink, AlertState, Transition};
 
-/// One line for every alert that begins to fire or ends.
-pub(super) struct RuleLog;
+/// Tells each of them, in order.
+pub(super) struct Sinks(pub(super) Vec<Arc<dyn AlertSink>>);
 
-impl AlertSink for RuleLog {
-    fn changed(&self, (file, group): (&str, &str), transitions: Vec<Transition>) {
+impl AlertSink for Sinks {
+    fn changed(&self, group: (&str, &str), transitions: &[Transition]) {
+        for sink in &self.0 {
+            sink.changed(group, transitions);
+        }
+    }
+}
+
+/// One line in the log for every alert that begins to fire or ends.
+pub(super) struct Logged;
+
+impl AlertSink for Logged {
+    fn changed(&self, (file, group): (&str, &str), transitions: &[Transition]) {
         for Transition { from, alert, .. } in transitions {
             let (labels, value) = (&alert.labels, alert.value);
             match (from, alert.state) {
