@@ -6,7 +6,7 @@ use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// Number, title, statements. Append only: what has been released is never changed.
-const SQLITE: [(i64, &str, &str); 2] = [
+const SQLITE: [(i64, &str, &str); 3] = [
     (
         1,
         "journal",
@@ -17,9 +17,14 @@ const SQLITE: [(i64, &str, &str); 2] = [
         "blocks",
         include_str!("../migrations/sqlite/0002_blocks.sql"),
     ),
+    (
+        3,
+        "alert_event",
+        include_str!("../migrations/sqlite/0003_alert_event.sql"),
+    ),
 ];
 
-const POSTGRES: [(i64, &str, &str); 2] = [
+const POSTGRES: [(i64, &str, &str); 3] = [
     (
         1,
         "journal",
@@ -29,6 +34,11 @@ const POSTGRES: [(i64, &str, &str); 2] = [
         2,
         "blocks",
         include_str!("../migrations/postgres/0002_blocks.sql"),
+    ),
+    (
+        3,
+        "alert_event",
+        include_str!("../migrations/postgres/0003_alert_event.sql"),
     ),
 ];
 

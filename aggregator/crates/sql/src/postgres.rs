@@ -8,6 +8,7 @@
 mod blocks;
 mod commit;
 pub(crate) mod connect;
+mod events;
 mod expire;
 mod ring;
 pub(crate) mod slices;
@@ -24,9 +25,9 @@ use sqlx::{Postgres, Row, Transaction};
 use system_stats_model::sample::Millis;
 use system_stats_storage::ObjectKind;
 use system_stats_storage::store::{
-    BlockRow, CommitBatch, Committed, DeletionRow, FoldCommit, Forgotten, Found, JournalRow,
-    LayoutRow, Opened, PackRow, SeriesRow, Store, StoreError, StoredObject, TargetRow, Tier,
-    Wanted, WindowHead, WindowKey,
+    BlockRow, CommitBatch, Committed, DeletionRow, EventRow, FoldCommit, Forgotten, Found,
+    JournalRow, LayoutRow, Opened, PackRow, SeriesRow, Store, StoreError, StoredObject, TargetRow,
+    Tier, Wanted, WindowHead, WindowKey,
 };
 
 use crate::error::SqlError;
@@ -301,6 +302,25 @@ impl Store for PostgresStore {
             });
         }
         Ok(objects)
+    }
+
+    async fn events(
+        &self,
+        start: Millis,
+        before: (Millis, u64),
+        limit: usize,
+    ) -> Result<Vec<EventRow>, StoreError> {
+        let events = self.read_events(start, before, limit).await;
+        events.map_err(|error| self.place.failed(&error))
+    }
+
+    async fn expire_events(&self, before: Millis, limit: usize) -> Result<usize, StoreError> {
+        let expire = async {
+            let mut job = self.job().await?;
+            let expired = events::expire(&mut job, before, limit).await;
+            self.settle(job, expired).await
+        };
+        self.within(expire).await
     }
 
     async fn commit(&self, batch: &CommitBatch) -> Result<(), StoreError> {

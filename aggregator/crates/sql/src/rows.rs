@@ -73,7 +73,7 @@ const BLOCK: &[(&str, Kind)] = &[
 ];
 
 /// All tables.
-pub(crate) const TABLES: [Table; 15] = [
+pub(crate) const TABLES: [Table; 16] = [
     Table {
         name: "target",
         columns: &[
@@ -101,6 +101,15 @@ pub(crate) const TABLES: [Table; 15] = [
             ("kind", Kind::Number),
             ("key", Kind::Bytes),
             ("updated_ms", Kind::Number),
+            ("body", Kind::Sealed),
+        ],
+        place: Place::Itself,
+    },
+    Table {
+        name: "alert_event",
+        columns: &[
+            ("at_ms", Kind::Number),
+            ("id", Kind::Number),
             ("body", Kind::Sealed),
         ],
         place: Place::Itself,

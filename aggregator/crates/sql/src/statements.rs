@@ -67,6 +67,11 @@ pub(crate) const PUT_HEADER: [&str; 3] = for_each_tier!(
 pub(crate) const DELETE_HEADER: [&str; 3] =
     for_each_tier!("DELETE FROM header_" " WHERE win = $1 AND pack = $2");
 
+pub(crate) const EVENTS: &str = "SELECT at_ms, id, body FROM alert_event \
+    WHERE at_ms >= $1 AND (at_ms, id) < ($2, $3) ORDER BY at_ms DESC, id DESC LIMIT $4";
+pub(crate) const EXPIRE_EVENTS: &str = "DELETE FROM alert_event WHERE (at_ms, id) IN \
+    (SELECT at_ms, id FROM alert_event WHERE at_ms < $1 ORDER BY at_ms, id LIMIT $2)";
+
 pub(crate) const OBJECTS: &str = "SELECT kind, key, updated_ms FROM object";
 pub(crate) const OBJECT: &str = "SELECT updated_ms, body FROM object WHERE kind = $1 AND key = $2";
 pub(crate) const OBJECTS_AFTER: &str = "SELECT key, updated_ms, body FROM object \

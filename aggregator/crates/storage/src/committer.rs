@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::past::Deletion;
 use crate::queue::{Pending, Queue};
 use crate::storage::objects::Objects;
-use crate::store::{CommitBatch, Store, StoreError, StoredObject};
+use crate::store::{CommitBatch, EventRow, Store, StoreError, StoredObject};
 
 /// Records of more bytes than this are compressed off the runtime's threads.
 const COMPRESS_APART: usize = 64 << 10;
@@ -170,6 +170,7 @@ fn prepare(pending: &Pending) -> Result<CommitBatch, String> {
         packs: pending.packs().collect(),
         objects: Vec::new(),
         deleted_objects: Vec::new(),
+        events: Vec::new(),
         meta: pending
             .meta
             .iter()
@@ -194,6 +195,13 @@ fn prepare(pending: &Pending) -> Result<CommitBatch, String> {
             None => batch.deleted_objects.push((*kind, key.clone())),
         }
     }
+    for (id, event) in pending.events() {
+        batch.events.push(EventRow {
+            at: event.at,
+            id,
+            body: framed(&event.body)?,
+        });
+    }
     batch.hash = digest(&batch);
     Ok(batch)
 }
@@ -205,6 +213,10 @@ fn digest(batch: &CommitBatch) -> u64 {
     for object in &batch.objects {
         rest = crc32c::crc32c_append(rest, object.key.as_bytes());
         rest = crc32c::crc32c_append(rest, &object.body);
+    }
+    for event in &batch.events {
+        rest = crc32c::crc32c_append(rest, &event.at.to_le_bytes());
+        rest = crc32c::crc32c_append(rest, &event.body);
     }
     for series in &batch.series {
         rest = crc32c::crc32c_append(rest, &series.id.to_le_bytes());

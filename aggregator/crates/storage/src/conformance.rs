@@ -9,6 +9,7 @@
 )]
 
 mod blocks;
+mod events;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::store::{
 };
 
 pub use blocks::*;
+pub use events::*;
 
 /// Why a case fails, apart from what it asserts.
 pub type CaseError = Box<dyn std::error::Error + Send + Sync>;
@@ -59,6 +61,11 @@ macro_rules! conformance {
             an_empty_store_has_nothing, a_commit_is_read_back, a_commit_has_its_place,
             a_commit_happens_as_a_whole, what_is_forgotten_is_gone, segments_are_trimmed,
             many_rows_and_large_ones, it_is_all_there_without_closing, a_storage_comes_back);
+    };
+    (events $harness:expr) => {
+        $crate::conformance!($harness;
+            events_are_read_newest_first, an_event_is_stored_once, old_events_expire,
+            a_storage_has_events_in_order);
     };
     (blocks $harness:expr) => {
         $crate::conformance!($harness;
@@ -497,4 +504,5 @@ mod tests {
 
     crate::conformance!(Memory::default());
     crate::conformance!(blocks Memory::default());
+    crate::conformance!(events Memory::default());
 }

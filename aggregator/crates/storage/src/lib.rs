@@ -38,11 +38,11 @@ pub mod store;
 mod sync;
 mod varint;
 
-pub use object::{Object, ObjectKind};
+pub use object::{Event, Object, ObjectKind};
 pub use options::Options;
 pub use snapshot::Snapshot;
 pub use storage::{
-    CommitError, DeleteError, Deleted, ExpireError, Expired, FoldFailure, FoldScope, OpenError,
-    ReadError, SeriesStats, Status, Storage,
+    Changes, CommitError, DeleteError, Deleted, EventPlace, ExpireError, Expired, FoldFailure,
+    FoldScope, OpenError, ReadError, SeriesStats, Status, Storage,
 };
 pub use store::Store;

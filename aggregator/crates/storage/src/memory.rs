@@ -18,9 +18,9 @@ use system_stats_model::sample::Millis;
 
 use crate::object::ObjectKind;
 use crate::store::{
-    BlockRow, CommitBatch, Committed, DeletionRow, FoldCommit, Forgotten, Found, JournalRow,
-    LayoutRow, Opened, PackRow, SeriesRow, Store, StoreError, StoredObject, TargetRow, Tier,
-    Wanted, WindowHead, WindowKey,
+    BlockRow, CommitBatch, Committed, DeletionRow, EventRow, FoldCommit, Forgotten, Found,
+    JournalRow, LayoutRow, Opened, PackRow, SeriesRow, Store, StoreError, StoredObject, TargetRow,
+    Tier, Wanted, WindowHead, WindowKey,
 };
 use crate::sync::lock;
 use blocks::Blocks;
@@ -58,6 +58,7 @@ struct Shared {
     /// By segment and number.
     journal: BTreeMap<(u64, u64), JournalRow>,
     objects: BTreeMap<(ObjectKind, String), (Millis, Bytes)>,
+    events: BTreeMap<(Millis, u64), Bytes>,
     meta: BTreeMap<String, i64>,
     faults: VecDeque<Fault>,
     /// The same for every other write.
@@ -271,6 +272,37 @@ impl Store for MemoryStore {
         })
     }
 
+    async fn events(
+        &self,
+        start: Millis,
+        before: (Millis, u64),
+        limit: usize,
+    ) -> Result<Vec<EventRow>, StoreError> {
+        self.read(|shared| {
+            let rows = shared.events.range(..before).rev();
+            let rows = rows.take_while(|((at, _), _)| *at >= start);
+            rows.take(limit)
+                .map(|(&(at, id), body)| EventRow {
+                    at,
+                    id,
+                    body: body.clone(),
+                })
+                .collect()
+        })
+    }
+
+    async fn expire_events(&self, before: Millis, limit: usize) -> Result<usize, StoreError> {
+        let expire = |shared: &mut Shared| {
+            let old = shared.events.range(..(before, 0)).take(limit);
+            let old: Vec<(Millis, u64)> = old.map(|(key, _)| *key).collect();
+            for key in &old {
+                shared.events.remove(key);
+            }
+            old.len()
+        };
+        self.write(expire).await
+    }
+
     async fn commit(&self, batch: &CommitBatch) -> Result<(), StoreError> {
         let fault = self.begin(|shared| &mut shared.faults)?;
         self.apply(fault, |shared| shared.apply(batch)).await
@@ -445,6 +477,9 @@ impl Shared {
         if let Some(blob) = &batch.deletion {
             self.blocks.deletions.insert(batch.seq, blob.clone());
         }
+        let events = batch.events.iter();
+        self.events
+            .extend(events.map(|row| ((row.at, row.id), row.body.clone())));
         self.blocks.put_packs(&batch.packs);
         self.put_meta(&batch.meta);
         Ok(())

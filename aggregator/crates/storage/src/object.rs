@@ -1,4 +1,5 @@
-//! Kept documents: JSON objects by kind and key, the newest version of each.
+//! Kept documents: JSON objects by kind and key, the newest version of each; and the events of
+//! alerts, which are only ever added.
 
 use bytes::Bytes;
 use system_stats_model::sample::Millis;
@@ -21,11 +22,15 @@ pub enum ObjectKind {
     Service,
     /// A report on a pipeline; its key is its number.
     Pipeline,
+    /// An alert of a rule that is pending or firing; its key is what identifies it.
+    Active,
+    /// A silence; its key is its id.
+    Silence,
 }
 
 impl ObjectKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::System,
         Self::Device,
         Self::Firing,
@@ -33,6 +38,8 @@ impl ObjectKind {
         Self::Alert,
         Self::Service,
         Self::Pipeline,
+        Self::Active,
+        Self::Silence,
     ];
 
     /// The number that stands for it in a database.
@@ -46,6 +53,8 @@ impl ObjectKind {
             Self::Alert => 5,
             Self::Service => 6,
             Self::Pipeline => 7,
+            Self::Active => 8,
+            Self::Silence => 9,
         }
     }
 
@@ -54,6 +63,15 @@ impl ObjectKind {
     pub fn from_code(code: i64) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.code() == code)
     }
+}
+
+/// Something that happened to an alert; kept until it expires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When, in milliseconds since 1970.
+    pub at: Millis,
+    /// JSON text.
+    pub body: Bytes,
 }
 
 /// A document; only its newest version is kept.

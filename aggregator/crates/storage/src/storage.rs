@@ -3,6 +3,7 @@
 mod append;
 mod delete;
 mod error;
+mod events;
 mod expire;
 mod fold;
 pub(crate) mod objects;
@@ -36,8 +37,10 @@ use packs::Packs;
 
 pub use delete::Deleted;
 pub use error::{CommitError, DeleteError, ExpireError, OpenError, ReadError};
+pub use events::EventPlace;
 pub use expire::Expired;
 pub use fold::{FoldFailure, FoldScope};
+pub use objects::Changes;
 pub use read::SeriesStats;
 pub use status::Status;
 

@@ -76,6 +76,17 @@ pub struct StoredObject {
     pub body: Bytes,
 }
 
+/// What happened to an alert, as it is stored. Such rows are added and expire; they never change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    /// When it happened, in milliseconds since 1970.
+    pub at: Millis,
+    /// Later ones have higher numbers; never reused.
+    pub id: u64,
+    /// Compressed.
+    pub body: Bytes,
+}
+
 /// Everything that becomes durable together, in one transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommitBatch {
@@ -105,6 +116,8 @@ pub struct CommitBatch {
     pub objects: Vec<StoredObject>,
     /// Documents that are gone.
     pub deleted_objects: Vec<(ObjectKind, String)>,
+    /// What happened to alerts.
+    pub events: Vec<EventRow>,
     /// Metadata that changes.
     pub meta: Vec<(&'static str, i64)>,
 }
@@ -188,6 +201,17 @@ pub trait Store: Send + Sync + 'static {
         after: &str,
         limit: usize,
     ) -> Result<Vec<StoredObject>, StoreError>;
+
+    /// Up to `limit` events from `start` on that are before `(at, id)`, newest first.
+    async fn events(
+        &self,
+        start: Millis,
+        before: (Millis, u64),
+        limit: usize,
+    ) -> Result<Vec<EventRow>, StoreError>;
+
+    /// Removes up to `limit` events from before `before`, oldest first; returns how many.
+    async fn expire_events(&self, before: Millis, limit: usize) -> Result<usize, StoreError>;
 
     /// Commits a batch in one transaction, all or nothing, if and only if the newest commit is
     /// `batch.seq - 1` and the store has not been taken over.

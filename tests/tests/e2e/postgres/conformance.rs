@@ -22,3 +22,4 @@ impl Harness for Server {
 
 system_stats_storage::conformance!(Server(Database::new()));
 system_stats_storage::conformance!(blocks Server(Database::new()));
+system_stats_storage::conformance!(events Server(Database::new()));

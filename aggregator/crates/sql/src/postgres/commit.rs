@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use sqlx::{Connection, PgConnection};
 use system_stats_storage::store::{CommitBatch, PackRow, StoreError};
 
-use super::{PostgresStore, ring, statements};
+use super::{PostgresStore, events, ring, statements};
 use crate::numbers::signed;
 use crate::statements as both;
 
@@ -123,6 +123,7 @@ async fn write_rest(connection: &mut PgConnection, batch: &CommitBatch) -> Resul
         put.bind(&blob[..]).execute(&mut *connection).await?;
     }
     put_packs(&mut *connection, &batch.packs).await?;
+    events::insert(&mut *connection, &batch.events).await?;
     let forgotten = [
         (statements::DELETE_SERIES, &batch.forgotten_series),
         (statements::DELETE_TARGETS, &batch.forgotten_targets),

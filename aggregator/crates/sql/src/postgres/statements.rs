@@ -30,6 +30,9 @@ pub(super) const EXPIRE_SERIES: &str = "DELETE FROM series WHERE id IN \
     (SELECT id FROM series WHERE last_ms < $1 ORDER BY last_ms LIMIT $2)";
 pub(super) const DELETE_SERIES: &str = "DELETE FROM series WHERE id = ANY($1)";
 
+pub(super) const INSERT_EVENTS: &str = "INSERT INTO alert_event (at_ms, id, body) \
+    SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bytea[])";
+
 pub(super) const FIND_HEADERS: [&str; 3] = for_each_tier!(
     "SELECT w.at - 1, h.ver, h.layout, h.fold_seq, h.clocks \
      FROM UNNEST($1::bigint[], $2::bigint[]) WITH ORDINALITY AS w (win, pack, at) JOIN header_"

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 use system_stats_storage::store::{CommitBatch, PackRow, StoreError};
 
-use super::{SqliteStore, journal_id, statements};
+use super::{SqliteStore, events, journal_id, statements};
 use crate::numbers::signed;
 use crate::statements as both;
 
@@ -84,6 +84,7 @@ impl SqliteStore {
             put.bind(&blob[..]).execute(&mut *connection).await?;
         }
         put_packs(&mut *connection, &batch.packs).await?;
+        events::insert(&mut *connection, &batch.events).await?;
         let forgotten = [
             (statements::DELETE_SERIES, &batch.forgotten_series),
             (statements::DELETE_TARGETS, &batch.forgotten_targets),

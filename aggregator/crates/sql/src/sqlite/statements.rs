@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use system_stats_model::sample::Millis;
-use system_stats_storage::store::{SeriesRow, TargetRow, Wanted, WindowKey};
+use system_stats_storage::store::{EventRow, SeriesRow, TargetRow, Wanted, WindowKey};
 
 use crate::statements::for_each_tier;
 
@@ -30,6 +30,9 @@ pub(super) const EXPIRE_SERIES: &str = "DELETE FROM series WHERE id IN \
     (SELECT id FROM series WHERE last_ms < $1 ORDER BY last_ms LIMIT $2)";
 pub(super) const DELETE_SERIES: &str =
     "DELETE FROM series WHERE id IN (SELECT value FROM json_each($1))";
+
+pub(super) const INSERT_EVENTS: &str = "INSERT INTO alert_event (at_ms, id, body) \
+    SELECT value ->> 0, value ->> 1, unhex(value ->> 2) FROM json_each($1)";
 
 pub(super) const JOURNAL: &str = "SELECT id, blob FROM journal WHERE id > $1 ORDER BY id LIMIT $2";
 pub(super) const INSERT_JOURNAL: &str = "INSERT INTO journal (id, blob) VALUES ($1, $2)";
@@ -98,6 +101,14 @@ pub(super) fn series_rows(rows: &[SeriesRow]) -> String {
             row.id, row.target, row.first
         );
         hexadecimal(out, row.labels.encoded().as_bytes());
+        out.push_str("\"]");
+    })
+}
+
+pub(super) fn event_rows(rows: &[EventRow]) -> String {
+    list(rows, |out, row| {
+        let _ = write!(out, "[{},{},\"", row.at, row.id);
+        hexadecimal(out, &row.body);
         out.push_str("\"]");
     })
 }

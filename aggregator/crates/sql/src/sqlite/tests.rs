@@ -24,6 +24,7 @@ impl Harness for Files {
 
 system_stats_storage::conformance!(Files(TempDir::new()));
 system_stats_storage::conformance!(blocks Files(TempDir::new()));
+system_stats_storage::conformance!(events Files(TempDir::new()));
 
 /// What opening a file says, with the directory's name cut out.
 async fn refusal(directory: &TempDir, name: &str) -> String {

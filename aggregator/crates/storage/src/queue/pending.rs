@@ -7,11 +7,15 @@ use system_stats_model::sample::Millis;
 use tokio::time::Instant;
 
 use super::Done;
-use crate::object::{Object, ObjectKind};
+use crate::object::{Event, Object, ObjectKind};
 use crate::store::{PackRow, SeriesRow, TargetRow};
 
 /// What a row of a table counts for beside its text.
 const ROW_BYTES: usize = 48;
+
+/// The low bits of an event's number count the events of its batch. A batch is closed when it has
+/// a few megabytes: it has fewer events by far.
+const EVENT_BITS: u32 = 20;
 
 /// Everything that will become one commit.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub(crate) struct Pending {
     pub(crate) forgotten_targets: Vec<u64>,
     /// New versions of documents; none for a document that is gone.
     objects: BTreeMap<(ObjectKind, String), Option<Object>>,
+    /// What happened to alerts: when, and the body.
+    events: Vec<Event>,
     pub(crate) meta: BTreeMap<&'static str, i64>,
     pub(crate) left_series: Vec<(u64, Millis)>,
     /// What is deleted from blocks.
@@ -51,6 +57,7 @@ impl Pending {
             forgotten_series: Vec::new(),
             forgotten_targets: Vec::new(),
             objects: BTreeMap::new(),
+            events: Vec::new(),
             meta: BTreeMap::new(),
             left_series: Vec::new(),
             deletions: Vec::new(),
@@ -91,6 +98,18 @@ impl Pending {
             id,
             blob: blob.clone(),
         })
+    }
+
+    pub(crate) fn add_event(&mut self, event: Event) {
+        self.rest_bytes += event.body.len() + ROW_BYTES;
+        self.events.push(event);
+    }
+
+    /// The events with their numbers, which begin with that of the batch: they follow each other
+    /// over batches and restarts.
+    pub(crate) fn events(&self) -> impl Iterator<Item = (u64, &Event)> {
+        let first = self.seq << EVENT_BITS;
+        (first..).zip(&self.events)
     }
 
     pub(crate) fn set_meta(&mut self, key: &'static str, value: i64) {

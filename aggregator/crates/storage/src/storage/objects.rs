@@ -9,9 +9,20 @@ use system_stats_model::sample::Millis;
 
 use super::{ReadError, Storage};
 use crate::journal::unpack;
-use crate::object::{Object, ObjectKind};
+use crate::object::{Event, Object, ObjectKind};
 use crate::store::{StoreError, StoredObject};
 use crate::sync::lock;
+
+/// What becomes durable together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Documents to keep, each in place of the version there is.
+    pub objects: Vec<Object>,
+    /// Documents to remove; before others are kept.
+    pub removed: Vec<(ObjectKind, String)>,
+    /// Events, in their order.
+    pub events: Vec<Event>,
+}
 
 /// The documents there are.
 #[derive(Debug, Default)]
@@ -68,18 +79,38 @@ impl Storage {
         objects: Vec<Object>,
         urgency: Urgency,
     ) -> Result<Ticket, AppendError> {
+        let changes = Changes {
+            objects,
+            ..Changes::default()
+        };
+        self.change(changes, urgency)
+    }
+
+    /// Adds events and keeps and removes documents, all of it together or not at all.
+    ///
+    /// # Errors
+    /// [`AppendError::Closed`], [`AppendError::Overloaded`]; nothing was taken.
+    pub fn change(&self, changes: Changes, urgency: Urgency) -> Result<Ticket, AppendError> {
         self.inner.queue.admit()?;
         let mut kept = lock(&self.inner.objects.kept);
-        let bodies: Vec<_> = objects
-            .iter()
+        let bodies: Vec<_> = (changes.objects.iter())
             .map(|object| {
                 let key = (object.kind, object.key.clone());
                 (key, object.updated, object.body.clone())
             })
             .collect();
+        for key in &changes.removed {
+            kept.remove(key);
+        }
         let ticket = self.inner.queue.add(urgency, |pending, _| {
-            for object in objects {
+            for (kind, key) in changes.removed {
+                pending.delete_object(kind, &key);
+            }
+            for object in changes.objects {
                 pending.put_object(object);
+            }
+            for event in changes.events {
+                pending.add_event(event);
             }
         });
         for (key, updated, body) in bodies {
