@@ -1,6 +1,7 @@
 //! Where the parts meet: starts them in order, reloads them, stops them in the reverse order.
 
 mod configuration;
+mod host_alerts;
 mod local_exporter;
 mod own_metrics;
 mod signals;
@@ -22,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::configuration::ConfigSource;
 use self::configuration::{Fed, Reloader};
+use self::host_alerts::HostAlertSink;
 use self::signals::{Asked, Signals};
 use self::sinks::{Logged, Sinks};
 pub use self::store::OlderError;
@@ -71,6 +73,8 @@ pub struct Options {
     pub fold_after: Duration,
     /// Where the exporter for this machine listens.
     pub local_exporter: Option<SocketAddr>,
+    /// Whether the rules that are built in are evaluated.
+    pub builtin_rules: bool,
 }
 
 /// Where samples are stored.
@@ -176,6 +180,8 @@ struct App {
     reloads: mpsc::Receiver<http::ReloadRequest>,
     exporter: TaskTracker,
     exporter_stop: CancellationToken,
+    tasks: TaskTracker,
+    tasks_stop: CancellationToken,
 }
 
 impl App {
@@ -206,10 +212,11 @@ impl App {
         let query = QueryService::new(Arc::clone(&storage), options.query.clone());
         let query = Arc::new(query);
         let writer = Writer::new(Arc::clone(&storage), Arc::clone(&metadata), clock.clone());
+        let (host_alerts, changes) = HostAlertSink::new();
         let rules = RuleManager::new(
             Arc::clone(&storage),
             Arc::clone(&query),
-            Arc::new(Sinks(vec![Arc::new(Logged)])),
+            Arc::new(Sinks(vec![Arc::new(Logged), Arc::new(host_alerts)])),
             clock.clone(),
             RuleOptions::default(),
         );
@@ -219,6 +226,7 @@ impl App {
             query: Arc::clone(&query),
             rules: Arc::new(rules),
             external_url: format!("http://{host_name}:{port}"),
+            builtin_rules: options.builtin_rules,
         };
         let reloader = Reloader::new(&options.config, local_exporter, fed, clock.clone());
         reloader.reload()?;
@@ -226,6 +234,10 @@ impl App {
         let (ask, reloads) = mpsc::channel(WAITING_RELOADS);
         let inventory = Inventory::open(Arc::clone(&storage), clock.clone()).await?;
         let inventory = Arc::new(inventory);
+        let (tasks, tasks_stop) = (TaskTracker::new(), CancellationToken::new());
+        let rules = Arc::clone(reloader.rules());
+        let (told, stop) = (Arc::clone(&inventory), tasks_stop.clone());
+        tasks.spawn(host_alerts::commit(changes, told, rules, stop));
         gate.open(http::router(http::State {
             own_metrics: own_metrics::renderer(&reloader, &storage, &writer),
             reload: options.enable_lifecycle.then_some(ask),
@@ -261,6 +273,8 @@ impl App {
             reloads,
             exporter,
             exporter_stop,
+            tasks,
+            tasks_stop,
         }))
     }
 
@@ -292,6 +306,10 @@ impl App {
     async fn stop(self) {
         tracing::info!("stopping");
         self.reloader.rules().stop().await;
+        // What rules told last is stored.
+        self.tasks_stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
         self.reloader.scraper().stop().await;
         self.housekeeping.stop().await;
         self.exporter_stop.cancel();

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 pub use query::QueryArgs;
 use reqwest::Url;
 
@@ -243,6 +243,17 @@ pub struct ServeArgs {
     )]
     local_exporter: OptionalAddress,
 
+    /// Evaluate the rules that are built in: the alerts of every host, and what hosts without our
+    /// exporter are described by.
+    #[arg(
+        long = "rules.builtin",
+        value_name = "BOOL",
+        default_value_t = true,
+        action = ArgAction::Set,
+        env = "SYSTEM_STATS_AGGREGATOR_RULES_BUILTIN"
+    )]
+    builtin_rules: bool,
+
     /// How much to log.
     #[arg(
         long = "log.level",
@@ -286,6 +297,7 @@ impl ServeArgs {
             query: self.query.options(),
             retention_bytes: self.retention_size,
             local_exporter: self.local_exporter.0,
+            builtin_rules: self.builtin_rules,
         }
     }
 

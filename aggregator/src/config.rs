@@ -5,6 +5,7 @@
 //! in here; whoever reads a [`Config`] sees what is in effect.
 
 pub mod api_keys;
+pub mod builtin;
 mod fields;
 mod global;
 mod rules;

@@ -11,6 +11,7 @@
 //! * [`trends`] - the last day and hour of every host in a few numbers
 //! * [`devices`] - the newest sample of devices that push, and the alerts they have raised; `judge`
 //!   finds them
+//! * [`host_alerts`] - the alerts that rules raise about hosts, in the words of devices
 //! * [`services`], [`pipelines`], [`alerts`] - what clients report beside readings
 //! * [`facts`] - what a kept `/system` object says that no series does
 
@@ -18,6 +19,7 @@ pub mod alerts;
 pub mod devices;
 pub mod facts;
 mod history;
+pub mod host_alerts;
 pub mod hosts;
 pub mod import;
 pub mod ingest;
@@ -46,6 +48,7 @@ use crate::clock::Clock;
 use alerts::{Alerts, locked};
 use devices::Devices;
 use facts::{Fact, Facts};
+use host_alerts::HostAlerts;
 use hosts::{Fleet, Host};
 use ingest::Doors;
 use judge::Judge;
@@ -148,6 +151,7 @@ pub struct Inventory {
     judge: Judge,
     devices: Mutex<Devices>,
     alerts: Alerts,
+    host_alerts: Mutex<HostAlerts>,
     services: Mutex<Services>,
     pipelines: Mutex<Pipelines>,
     facts: Facts,
@@ -166,6 +170,7 @@ impl Inventory {
             judge: Judge::builtin()?,
             devices: Devices::load(&storage).await?,
             alerts: Alerts::load(&storage).await?,
+            host_alerts: HostAlerts::load(&storage).await?,
             services: Services::load(&storage).await?,
             pipelines: Pipelines::load(&storage).await?,
             storage,

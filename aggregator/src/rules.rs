@@ -35,7 +35,7 @@ pub use self::alert::{Alert, AlertState, Transition};
 use self::group::Group;
 pub use self::group::{Progress, RuleHealth};
 pub use self::metrics::RuleMetrics;
-pub use self::view::{GroupView, RuleView};
+pub use self::view::{FiringRule, GroupView, RuleView};
 use self::worker::{Ending, Worker};
 use crate::clock::{Clock, Schedule};
 use crate::config::RuleFile;
@@ -251,6 +251,14 @@ impl RuleManager {
             .iter()
             .map(|one| GroupView::new(&one.group))
             .collect()
+    }
+
+    /// The alerts that fire of all rules with this annotation.
+    pub fn firing(&self, annotation: &str) -> Vec<FiringRule> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let groups = running.iter();
+        let rules = groups.flat_map(|one| FiringRule::all(&one.group, annotation));
+        rules.collect()
     }
 
     /// Ends all loops and waits for them. Alerts and series are not ended: they go on after the

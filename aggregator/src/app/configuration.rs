@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock::Clock;
+use crate::config::builtin::built_in_rules;
 use crate::config::{self, Config, ConfigError, RuleDefaults, RuleFile};
 use crate::query::QueryService;
 use crate::rules::{External, RuleManager, RuleSet};
@@ -43,12 +44,15 @@ impl ConfigSource {
     }
 
     /// Reads the rule files that `config` names, relative to the folder it is from.
-    fn rules(&self, config: &Config, query: &QueryService) -> Result<Vec<RuleFile>, ConfigError> {
+    fn rules(
+        &self,
+        config: &Config,
+        defaults: &RuleDefaults,
+    ) -> Result<Vec<RuleFile>, ConfigError> {
         let (Self::File(path) | Self::FileOrBuiltIn(path)) = self;
         let folder = path.parent().unwrap_or(Path::new(""));
         let files = config::rule_files(&config.rule_files, folder)?;
-        let defaults = RuleDefaults::new(&config.global, query.parse_options());
-        config::load_rules(&files, &defaults)
+        config::load_rules(&files, defaults)
     }
 }
 
@@ -96,6 +100,8 @@ pub(super) struct Fed {
     pub(super) rules: Arc<RuleManager>,
     /// Where this server is reached, for the templates of alerts.
     pub(super) external_url: String,
+    /// Whether the rules that are built in are evaluated, too.
+    pub(super) builtin_rules: bool,
 }
 
 /// Reads the configuration and puts it into effect, all or nothing.
@@ -151,7 +157,11 @@ impl Reloader {
         let fed = &self.fed;
         let loaded = self.source.load(self.local_exporter);
         let loaded = loaded.and_then(|config| {
-            let files = self.source.rules(&config, &fed.query)?;
+            let defaults = RuleDefaults::new(&config.global, fed.query.parse_options());
+            let mut files = self.source.rules(&config, &defaults)?;
+            if fed.builtin_rules {
+                files.extend(built_in_rules(&defaults)?);
+            }
             Ok((config, files))
         });
         self.metrics.note(loaded.is_ok(), &self.clock);

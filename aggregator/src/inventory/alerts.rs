@@ -11,6 +11,9 @@ use system_stats_storage::{Object, ObjectKind, Storage};
 use super::log::{Bounds, Log, Record, document};
 use super::{Inventory, InventoryError};
 
+/// The annotation of a rule that is an alert's text in the hardware monitor's contract.
+pub const LEGACY_NAME: &str = "legacy_name";
+
 /// What is kept of alerts raised and recovered: ten thousand devices with all they can raise.
 const TRANSITIONS: Bounds = Bounds {
     records: 150_000,
@@ -87,6 +90,39 @@ pub struct Transition {
     pub severity: Severity,
     /// Whether it ended.
     pub recovered: bool,
+}
+
+/// What follows the text of an alert that ended.
+const RECOVERED: &str = " - recovered";
+
+impl Transition {
+    /// An alert began.
+    pub(super) fn raised(at: Millis, device: String, text: String, severity: Severity) -> Self {
+        Self {
+            at,
+            device,
+            alert: text,
+            severity,
+            recovered: false,
+        }
+    }
+
+    /// An alert ended.
+    pub(super) fn recovered(at: Millis, device: String, text: &str) -> Self {
+        Self {
+            at,
+            device,
+            alert: format!("{text}{RECOVERED}"),
+            severity: Severity::Warning,
+            recovered: true,
+        }
+    }
+
+    /// What was wrong.
+    pub(super) fn text(&self) -> &str {
+        let recovered = self.alert.strip_suffix(RECOVERED);
+        recovered.filter(|_| self.recovered).unwrap_or(&self.alert)
+    }
 }
 
 impl Record for Transition {

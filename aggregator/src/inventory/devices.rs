@@ -123,6 +123,12 @@ impl Devices {
         device
     }
 
+    /// Whether a device has raised this and not recovered.
+    pub(super) fn has_raised(&self, name: &str, text: &str) -> bool {
+        let device = self.known.get(name);
+        device.is_some_and(|device| device.firing.contains_key(text))
+    }
+
     fn remove(&mut self, name: &str) -> bool {
         let removed = self.known.remove(name);
         let body = removed.as_ref().and_then(|device| device.body.as_ref());
@@ -134,18 +140,12 @@ impl Devices {
 /// What a device has raised after a sample, and what began and ended with it.
 fn after(device: &str, before: &Firing, sample: &Judged) -> (Firing, Vec<Transition>) {
     let (verdict, now) = (&sample.verdict, sample.now);
-    let transition = |alert: String, severity, recovered| Transition {
-        at: now,
-        device: device.to_owned(),
-        alert,
-        severity,
-        recovered,
-    };
     let mut firing = before.clone();
     let mut transitions = Vec::new();
     for finding in &verdict.findings {
         if !firing.contains_key(&finding.text) {
-            transitions.push(transition(finding.text.clone(), finding.severity, false));
+            let (name, text) = (device.to_owned(), finding.text.clone());
+            transitions.push(Transition::raised(now, name, text, finding.severity));
             let raised = Raised {
                 rule: finding.rule.clone(),
                 severity: finding.severity,
@@ -158,8 +158,7 @@ fn after(device: &str, before: &Firing, sample: &Judged) -> (Firing, Vec<Transit
         let still = verdict.findings.iter().any(|finding| finding.text == *text);
         let is_over = !still && !verdict.undecided.contains(&raised.rule);
         if is_over {
-            let recovered = format!("{text} - recovered");
-            transitions.push(transition(recovered, Severity::Warning, true));
+            transitions.push(Transition::recovered(now, device.to_owned(), text));
         }
         !is_over
     });
@@ -189,7 +188,7 @@ impl Inventory {
             .known
             .get(name)
             .map_or(&none, |device| &device.firing);
-        let (firing, transitions) = after(name, before, &sample);
+        let (firing, mut transitions) = after(name, before, &sample);
         let body = Bytes::from(sample.json);
         let object = |kind, body| Object {
             kind,
@@ -200,6 +199,9 @@ impl Inventory {
         let mut objects = vec![object(ObjectKind::Device, body.clone())];
         if !transitions.is_empty() {
             objects.push(object(ObjectKind::Firing, json(&firing)?));
+            // The device may be a host that rules watch too: each text is told once.
+            let others = locked(&self.host_alerts);
+            transitions.retain(|transition| !others.has(name, transition.text()));
         }
         let alerts = &self.alerts;
         let ticket = alerts.record(&self.storage, transitions, objects, urgency)?;

@@ -15,15 +15,12 @@ use system_stats_promql::value::{Element, Value};
 use system_stats_template::{Data, check, expand};
 
 use super::InventoryError;
-use super::alerts::Severity;
+use super::alerts::{LEGACY_NAME, Severity};
 use super::ingest::Measured;
 use super::vocabulary::block_of;
+use crate::config::builtin::HOSTS;
 use crate::config::{self, RuleDefaults, RuleKind};
 
-/// The twelve alerts of every host.
-const RULES: &str = include_str!("../../rules/hosts.yml");
-/// The annotation that is an alert's text in the older contracts.
-const LEGACY_NAME: &str = "legacy_name";
 /// Samples and series that one evaluation may touch: a push has fewer.
 const MOST: usize = 1_000_000;
 
@@ -66,7 +63,7 @@ impl Judge {
     /// # Errors
     /// [`InventoryError::Rules`].
     pub(super) fn builtin() -> Result<Self, InventoryError> {
-        Self::compile(RULES, "hosts.yml")
+        Self::compile(HOSTS.text, HOSTS.name)
     }
 
     fn compile(text: &str, file: &str) -> Result<Self, InventoryError> {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use system_stats_model::sample::Millis;
 
-use super::alert::Alert;
-use super::group::{Group, Progress};
-use crate::config::Rule;
+use super::alert::{Alert, AlertState};
+use super::group::{Group, Progress, RuleHealth, RunningRule};
+use crate::config::{Rule, RuleKind};
 
 /// A group.
 #[derive(Clone, Debug)]
@@ -38,6 +38,44 @@ pub struct RuleView {
     pub progress: Progress,
     /// Its alerts that are pending or firing, ascending by labels.
     pub alerts: Vec<Alert>,
+}
+
+/// A rule's alerts that fire.
+#[derive(Clone, Debug)]
+pub struct FiringRule {
+    /// The file and the name of its group.
+    pub group: (String, String),
+    /// Its name.
+    pub name: String,
+    /// Whether these are all: it has been evaluated since the start, after there was time to
+    /// scrape, and it works.
+    pub is_decided: bool,
+    /// The alerts.
+    pub alerts: Vec<Alert>,
+}
+
+impl FiringRule {
+    /// Those of a group's rules that have this annotation.
+    pub(super) fn all(group: &Group, annotation: &str) -> Vec<Self> {
+        let has = |rule: &&RunningRule| match &rule.rule.kind {
+            RuleKind::Recording { .. } => false,
+            RuleKind::Alerting { annotations, .. } => {
+                annotations.iter().any(|(name, _)| name == annotation)
+            }
+        };
+        let rules = group.rules.iter().filter(has).map(|rule| {
+            let mut alerts = rule.active();
+            alerts.retain(|alert| alert.state == AlertState::Firing);
+            let works = rule.progress().health == RuleHealth::Ok;
+            Self {
+                group: (group.file.clone(), group.definition.name.clone()),
+                name: rule.rule.name().to_owned(),
+                is_decided: works && rule.alerts().restored,
+                alerts,
+            }
+        });
+        rules.collect()
+    }
 }
 
 impl GroupView {

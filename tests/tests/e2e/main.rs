@@ -18,6 +18,7 @@ mod differential;
 mod durability;
 mod faults;
 mod harness;
+mod host_alerts;
 mod hostile;
 mod metrics;
 mod old_server;

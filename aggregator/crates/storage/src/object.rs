@@ -26,11 +26,14 @@ pub enum ObjectKind {
     Active,
     /// A silence; its key is its id.
     Silence,
+    /// Which alerts rules have raised about a host and not recovered; its key is the host's
+    /// `instance`.
+    HostFiring,
 }
 
 impl ObjectKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::System,
         Self::Device,
         Self::Firing,
@@ -40,6 +43,7 @@ impl ObjectKind {
         Self::Pipeline,
         Self::Active,
         Self::Silence,
+        Self::HostFiring,
     ];
 
     /// The number that stands for it in a database.
@@ -55,6 +59,7 @@ impl ObjectKind {
             Self::Pipeline => 7,
             Self::Active => 8,
             Self::Silence => 9,
+            Self::HostFiring => 10,
         }
     }
 
