@@ -120,12 +120,14 @@ fn decode(body: &[u8], rows: usize) -> Result<Arc<[u32]>, Malformed> {
     // A row may take no bits at all, but then it differs from the one before by what all do.
     let mut clock: Vec<u32> = Vec::with_capacity(rows.min(body.len().saturating_mul(8)));
     let mut ascends = true;
-    decode_integers(&mut Reader::new(body), rows, &mut |number| {
-        let number = u32::try_from(number).ok();
-        ascends &= number > clock.last().copied() || (clock.is_empty() && number.is_some());
-        // Nothing more is kept of what is no clock.
-        if let Some(number) = number.filter(|_| ascends) {
-            clock.push(number);
+    decode_integers(&mut Reader::new(body), rows, &mut |numbers| {
+        for number in numbers {
+            let number = u32::try_from(*number).ok();
+            ascends &= number > clock.last().copied() || (clock.is_empty() && number.is_some());
+            // Nothing more is kept of what is no clock.
+            if let Some(number) = number.filter(|_| ascends) {
+                clock.push(number);
+            }
         }
     })?;
     if !ascends {

@@ -122,8 +122,8 @@ impl Group {
         Ok(Some((clock, reader.take(reader.remaining())?)))
     }
 
-    /// Appends a column's values, and calls `time` with the time of each since the window's
-    /// start.
+    /// Appends a column's values, and calls `times` with the times of some after the other, counted
+    /// from the window's start.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -132,14 +132,14 @@ impl Group {
         at: usize,
         clocks: &Clocks,
         values: &mut Vec<f64>,
-        time: &mut dyn FnMut(u32),
+        times: &mut impl FnMut(&[u32]),
     ) -> Result<(), Malformed> {
         let Some((clock, column)) = self.column(at)? else {
             return Ok(());
         };
         let clock: &Arc<[u32]> = clocks.get(clock)?;
-        decode_cells(column, clock.len(), values, &mut |row| {
-            time(clock[row as usize]);
+        decode_cells(column, clock.len(), values, &mut |rows| {
+            times(&clock[rows.start as usize..rows.end as usize]);
         })
     }
 }
@@ -154,7 +154,9 @@ mod tests {
     fn read(group: &Group, at: usize, clocks: &Clocks) -> Vec<(u32, u64)> {
         let (mut times, mut values) = (Vec::new(), Vec::new());
         group
-            .read(at, clocks, &mut values, &mut |time| times.push(time))
+            .read(at, clocks, &mut values, &mut |some| {
+                times.extend_from_slice(some);
+            })
             .unwrap();
         let bits = values.iter().map(|value| value.to_bits());
         times.into_iter().zip(bits).collect()

@@ -84,6 +84,66 @@ impl<'a> BitReader<'a> {
     }
 }
 
+/// Numbers that [`unpack`] hands on at once.
+const CHUNK: usize = 64;
+
+/// The widest number that eight bytes hold wherever in the first of them it begins.
+const WIDEST: u32 = 57;
+
+/// Reads `count` numbers of `width` bits (0 to 64) that lie one after the other, and hands them on
+/// in their order, a few at a time.
+pub(crate) fn unpack(
+    bytes: &[u8],
+    count: usize,
+    width: u32,
+    each: &mut impl FnMut(&mut [i64]),
+) -> Result<(), Malformed> {
+    let needed = count.checked_mul(width as usize);
+    let there = bytes.len().saturating_mul(8);
+    if needed.is_none_or(|needed| needed > there) {
+        return Err(Malformed("cut short"));
+    }
+    let mut chunk = [0i64; CHUNK];
+    let mut done = 0;
+    if width == 0 {
+        while done < count {
+            let some = CHUNK.min(count - done);
+            // What was handed on may have been changed.
+            chunk.fill(0);
+            each(&mut chunk[..some]);
+            done += some;
+        }
+        return Ok(());
+    }
+    let mask = u64::MAX >> (u64::BITS - width);
+    let mut at = 0;
+    while width <= WIDEST && done + CHUNK <= count {
+        // As many bytes as the chunk has words, and what a load of the last may reach beyond.
+        let Some(packed) = bytes.get(at..at + width as usize * 8 + 8) else {
+            break;
+        };
+        let mut bit = 0;
+        for number in &mut chunk {
+            let word = packed[bit / 8..].first_chunk().copied().unwrap_or_default();
+            *number = (u64::from_le_bytes(word) >> (bit % 8) & mask).cast_signed();
+            bit += width as usize;
+        }
+        each(&mut chunk);
+        done += CHUNK;
+        at += width as usize * 8;
+    }
+    let mut rest = BitReader::new(&bytes[at..]);
+    while done < count {
+        let some = CHUNK.min(count - done);
+        for number in &mut chunk[..some] {
+            *number = rest.read(width)?.cast_signed();
+        }
+        each(&mut chunk[..some]);
+        done += some;
+    }
+    Ok(())
+}
+
 /// How many bits `value` needs.
 pub(crate) fn width(value: u64) -> u32 {
     u64::BITS - value.leading_zeros()
@@ -113,6 +173,31 @@ mod tests {
                 prop_assert_eq!(reader.read(number.1), Ok(cut(number)));
             }
             prop_assert!(reader.read(8).is_err());
+        }
+
+        #[test]
+        fn numbers_of_one_width_come_back(
+            numbers in prop::collection::vec(any::<u64>(), 0..300),
+            width in 0u32..=64,
+        ) {
+            let cut = |value: &u64| value.checked_shr(64 - width).unwrap_or(0);
+            let numbers: Vec<u64> = numbers.iter().map(cut).collect();
+            let mut out = Vec::new();
+            let mut writer = BitWriter::new(&mut out);
+            for number in &numbers {
+                writer.write(*number, width);
+            }
+            writer.finish();
+            let mut back: Vec<u64> = Vec::new();
+            let mut each = |some: &mut [i64]| {
+                back.extend(some.iter().map(|number| number.cast_unsigned()));
+                // What is done with them does not show in those that follow.
+                some.fill(-1);
+            };
+            prop_assert_eq!(unpack(&out, numbers.len(), width, &mut each), Ok(()));
+            prop_assert_eq!(&back, &numbers);
+            let more = numbers.len() + 8;
+            prop_assert!(width == 0 || unpack(&out, more, width, &mut |_| ()).is_err());
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A column with its presence: the values of one series in some rows of a clock.
 
+use std::ops::Range;
+
 use super::{decode, encode, encode_raw};
 use crate::varint::{Malformed, Reader, write_len};
 
@@ -62,7 +64,7 @@ pub(crate) fn encode_cells_as(
     }
 }
 
-/// Appends a column's values, and calls `present` with the row of each, ascending.
+/// Appends a column's values, and calls `present` with runs of the rows that have one, ascending.
 ///
 /// # Errors
 /// On bytes that [`encode_cells`] did not write for a clock of so many rows; at most `rows`
@@ -71,13 +73,13 @@ pub(crate) fn decode_cells(
     bytes: &[u8],
     rows: usize,
     values: &mut Vec<f64>,
-    present: &mut dyn FnMut(u32),
+    present: &mut impl FnMut(Range<u32>),
 ) -> Result<(), Malformed> {
     let mut reader = Reader::new(bytes);
     let rows = u32::try_from(rows).map_err(|_| Malformed("too many rows"))?;
     let count = match reader.u8()? {
         ALL_ROWS => {
-            (0..rows).for_each(present);
+            present(0..rows);
             rows as usize
         }
         BITMAP => {
@@ -86,7 +88,7 @@ pub(crate) fn decode_cells(
             let mut count = 0;
             (0..rows).filter(is_set).for_each(|row| {
                 count += 1;
-                present(row);
+                present(row..row + 1);
             });
             count
         }
@@ -96,8 +98,8 @@ pub(crate) fn decode_cells(
             for _ in 0..count {
                 let row = next.checked_add(reader.u32()?).filter(|row| *row < rows);
                 let row = row.ok_or(Malformed("a row past the end"))?;
-                present(row);
                 next = row + 1;
+                present(row..next);
             }
             count
         }
@@ -127,7 +129,7 @@ mod tests {
             let mut out = Vec::new();
             encode_cells(&floats, rows, &mut out, &mut Vec::new());
             let (mut at, mut values) = (Vec::new(), Vec::new());
-            decode_cells(&out, rows, &mut values, &mut |row| at.push(row)).unwrap();
+            decode_cells(&out, rows, &mut values, &mut |rows| at.extend(rows)).unwrap();
             let back: Vec<(u32, u64)> =
                 at.into_iter().zip(values.iter().map(|value| value.to_bits())).collect();
             prop_assert_eq!(back, cells);
@@ -144,7 +146,7 @@ mod tests {
                 *first = kind;
             }
             let (mut present, mut values) = (0, Vec::new());
-            let decoded = decode_cells(&bytes, rows, &mut values, &mut |_| present += 1);
+            let decoded = decode_cells(&bytes, rows, &mut values, &mut |rows| present += rows.len());
             prop_assert!(present <= rows && values.len() <= rows);
             prop_assert!(decoded.is_err() || values.len() == present);
         }

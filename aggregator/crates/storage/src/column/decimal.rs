@@ -78,8 +78,13 @@ pub(super) fn decode(
         reader.bits()?;
     }
     let start = out.len();
-    integers::decode(reader, count, &mut |integer| {
-        out.push(from_integer(integer, exponent));
+    integers::decode(reader, count, &mut |integers| {
+        let values = integers.iter();
+        if exponent == 0 {
+            out.extend(values.map(|integer| *integer as f64));
+        } else {
+            out.extend(values.map(|integer| from_integer(*integer, exponent)));
+        }
     })?;
     for _ in 0..exceptions {
         let at = usize::try_from(listed.u64()?).map_err(|_| Malformed("a position too large"))?;

@@ -1,7 +1,7 @@
 //! Packed integers: offsets from the minimum of the numbers, of their deltas, or of the deltas of
 //! their deltas.
 
-use super::bits::{BitReader, BitWriter, width};
+use super::bits::{BitWriter, unpack, width};
 use crate::varint::{Malformed, Reader, unzigzag, write_i64};
 
 /// The bits a packed delta may have, above which nothing is gained.
@@ -97,7 +97,7 @@ impl State {
 pub(crate) fn decode(
     reader: &mut Reader<'_>,
     count: usize,
-    push: &mut dyn FnMut(i64),
+    push: &mut impl FnMut(&[i64]),
 ) -> Result<(), Malformed> {
     let order = usize::from(reader.u8()?);
     let width = u32::from(reader.u8()?);
@@ -113,23 +113,31 @@ pub(crate) fn decode(
             .wrapping_add(state.delta)
             .wrapping_add(difference);
         state.advance(number);
-        push(number);
+        push(&[number]);
     }
-    let mut bits = BitReader::new(reader.take(reader.remaining())?);
-    for _ in order..count {
-        let difference = bits.read(width)?.cast_signed().wrapping_add(least);
-        let number = match order {
-            0 => difference,
-            1 => state.last.wrapping_add(difference),
-            _ => state
-                .last
-                .wrapping_add(state.delta)
-                .wrapping_add(difference),
-        };
-        state.advance(number);
-        push(number);
-    }
-    Ok(())
+    let packed = reader.take(reader.remaining())?;
+    let State {
+        mut last,
+        mut delta,
+    } = state;
+    unpack(packed, count - order, width, &mut |numbers| {
+        for number in numbers.iter_mut() {
+            *number = number.wrapping_add(least);
+        }
+        if order == 2 {
+            for number in numbers.iter_mut() {
+                delta = delta.wrapping_add(*number);
+                *number = delta;
+            }
+        }
+        if order >= 1 {
+            for number in numbers.iter_mut() {
+                last = last.wrapping_add(*number);
+                *number = last;
+            }
+        }
+        push(numbers);
+    })
 }
 
 #[cfg(test)]
@@ -144,7 +152,7 @@ mod tests {
             let mut bytes = Vec::new();
             encode(&numbers, &mut bytes);
             let mut back = Vec::new();
-            decode(&mut Reader::new(&bytes), numbers.len(), &mut |n| back.push(n)).unwrap();
+            decode(&mut Reader::new(&bytes), numbers.len(), &mut |some| back.extend_from_slice(some)).unwrap();
             prop_assert_eq!(back, numbers);
         }
     }

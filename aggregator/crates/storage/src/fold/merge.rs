@@ -173,7 +173,7 @@ fn read_cells(
 ) -> Result<(), Malformed> {
     let clock = clocks.get(clock);
     let clock = clock.ok_or(Malformed("a clock that is not there"))?;
-    decode_cells(cells, clock.len(), values, &mut |row| {
-        times.push(clock[row as usize]);
+    decode_cells(cells, clock.len(), values, &mut |rows| {
+        times.extend_from_slice(&clock[rows.start as usize..rows.end as usize]);
     })
 }

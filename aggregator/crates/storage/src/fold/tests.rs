@@ -51,7 +51,9 @@ fn read(
     let (mut times, mut values) = (Vec::new(), Vec::new());
     let place = column as usize % GROUP;
     group
-        .read(place, clocks, &mut values, &mut |time| times.push(time))
+        .read(place, clocks, &mut values, &mut |some| {
+            times.extend_from_slice(some);
+        })
         .unwrap();
     times.into_iter().zip(values).collect()
 }

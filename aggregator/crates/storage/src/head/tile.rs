@@ -125,9 +125,10 @@ impl Tile {
         let Some(column) = self.column(id) else {
             return Ok(());
         };
-        let time = |row: u32| self.start + Millis::from(self.clock[row as usize]);
-        decode_cells(column, self.clock.len(), values, &mut |row| {
-            timestamps.push(time(row));
+        let time = |since: &u32| self.start + Millis::from(*since);
+        decode_cells(column, self.clock.len(), values, &mut |rows| {
+            let rows = rows.start as usize..rows.end as usize;
+            timestamps.extend(self.clock[rows].iter().map(time));
         })
     }
 
@@ -141,8 +142,8 @@ impl Tile {
             return Ok(None);
         };
         let (mut rows, mut values) = (Vec::new(), Vec::new());
-        decode_cells(column, self.clock.len(), &mut values, &mut |row| {
-            rows.push(row);
+        decode_cells(column, self.clock.len(), &mut values, &mut |some| {
+            rows.extend(some);
         })?;
         let found = rows.iter().position(|&at| at as usize == row);
         Ok(found.and_then(|at| values.get(at).copied()))

@@ -99,8 +99,8 @@ impl BlockWindow {
         };
         let (start, from) = (self.head.key.window, timestamps.len());
         let place = column as usize % GROUP;
-        let read = group.read(place, clocks, values, &mut |time| {
-            timestamps.push(start + Millis::from(time));
+        let read = group.read(place, clocks, values, &mut |times| {
+            timestamps.extend(times.iter().map(|time| start + Millis::from(*time)));
         });
         if let Err(reason) = read {
             timestamps.truncate(from);
