@@ -46,6 +46,15 @@ impl Labels {
     /// Builds a label set from pairs that are in order already: names strictly ascending, values
     /// not empty. One pass, for stores that keep labels sorted anyway.
     pub fn from_sorted<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Self {
+        let size = pairs.clone().map(|(n, v)| n.len() + v.len() + 4).sum();
+        Self::from_sorted_with(pairs, &mut String::with_capacity(size))
+    }
+
+    /// The same for those who build many sets, one after the other in the same `room`.
+    pub fn from_sorted_with<'a>(
+        pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+        room: &mut String,
+    ) -> Self {
         debug_assert!(
             pairs
                 .clone()
@@ -53,13 +62,12 @@ impl Labels {
                 .is_sorted_by(|a, b| a < b)
         );
         debug_assert!(pairs.clone().all(|(_, value)| !value.is_empty()));
-        let size = pairs.clone().map(|(n, v)| n.len() + v.len() + 4).sum();
-        let mut text = String::with_capacity(size);
+        room.clear();
         for (name, value) in pairs {
-            write_text(&mut text, name);
-            write_text(&mut text, value);
+            write_text(room, name);
+            write_text(room, value);
         }
-        Self(Arc::from(text))
+        Self(Arc::from(room.as_str()))
     }
 
     /// The labels, sorted by name.

@@ -4,6 +4,7 @@
 //! that have it; a series is the list of its pairs. Ids only grow, so lists are appended to.
 
 mod entries;
+mod order;
 mod pairs;
 
 use std::collections::HashMap;
@@ -12,7 +13,8 @@ use std::hash::{BuildHasher, RandomState};
 use system_stats_model::labels::Labels;
 use system_stats_model::matcher::{MatchOp, Matcher};
 
-use entries::{Entries, Entry};
+use entries::Entries;
+pub(crate) use entries::Entry;
 use pairs::Pairs;
 
 /// Labels of all series in memory.
@@ -87,6 +89,17 @@ impl Index {
         let entry = self.entries.get(id)?;
         let pairs = entry.pairs.iter().map(|&pair| self.pairs.get(pair));
         Some(Labels::from_sorted(pairs))
+    }
+
+    /// Some series, as they are kept. `ids` ascend.
+    pub(crate) fn list<'a>(&'a self, ids: &[u32]) -> Vec<(u32, Entry<'a>)> {
+        self.entries.list(ids)
+    }
+
+    /// The whole label set of a listed series. Who asks for many does it with one `room`.
+    pub(crate) fn labels_of(&self, entry: Entry<'_>, room: &mut String) -> Labels {
+        let pairs = entry.pairs.iter().map(|&pair| self.pairs.get(pair));
+        Labels::from_sorted_with(pairs, room)
     }
 
     /// The target of a series.

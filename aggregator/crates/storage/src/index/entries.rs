@@ -12,8 +12,8 @@ const NONE: u32 = u32::MAX;
 
 /// A series.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry<'a> {
-    pub(super) target: u32,
+pub(crate) struct Entry<'a> {
+    pub(crate) target: u32,
     /// Its pairs, ascending by name.
     pub(super) pairs: &'a [u32],
 }
@@ -45,6 +45,18 @@ pub(super) struct Entries {
 impl Entries {
     pub(super) fn get(&self, id: u32) -> Option<Entry<'_>> {
         self.pages.get(&(id / PAGE))?.get((id % PAGE) as usize)
+    }
+
+    /// Those of `ids`, ascending, that are there.
+    pub(super) fn list<'a>(&'a self, ids: &[u32]) -> Vec<(u32, Entry<'a>)> {
+        let mut list = Vec::with_capacity(ids.len());
+        for some in ids.chunk_by(|a, b| a / PAGE == b / PAGE) {
+            if let Some(page) = self.pages.get(&(some[0] / PAGE)) {
+                let entry = |&id: &u32| Some((id, page.get((id % PAGE) as usize)?));
+                list.extend(some.iter().filter_map(entry));
+            }
+        }
+        list
     }
 
     /// Adds a series whose id is above every id so far.

@@ -26,6 +26,11 @@ impl Pairs {
         (&pair.name, &pair.value)
     }
 
+    /// How many numbers are given, those of free places included.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
     /// Notes that a series, whose id is above all before, has a pair.
     pub(super) fn add(&mut self, name: &str, value: &str, id: u32) -> u32 {
         let known = self.names.get(name).and_then(|values| values.get(value));

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use system_stats_model::labels::Labels;
 use system_stats_model::rollup::{self, Bucket};
 use system_stats_model::sample::{Millis, TimeRange};
 use system_stats_model::source::{SampleBuffer, SourceError};
@@ -157,7 +158,7 @@ impl Snapshot {
     /// Replaces the content of `into` by the buckets of a series.
     pub(super) fn read_buckets(
         &self,
-        series: &Series,
+        named @ (series, _): (&Series, &Labels),
         range: TimeRange,
         length: Millis,
         samples: &mut SampleBuffer,
@@ -165,8 +166,8 @@ impl Snapshot {
     ) -> Result<(), SourceError> {
         into.clear();
         let mut some = Vec::new();
-        let part = match series.parts[..] {
-            [part] => self
+        let part = match series.first {
+            part if series.twins.is_empty() => self
                 .coarse
                 .windows
                 .get(&(part.pack, length))
@@ -184,13 +185,7 @@ impl Snapshot {
                 continue;
             }
             let end = stretch.start.saturating_sub(1);
-            self.bucket_samples(
-                series,
-                TimeRange { start: from, end },
-                length,
-                samples,
-                into,
-            )?;
+            self.bucket_samples(named, TimeRange { start: from, end }, length, samples, into)?;
             window.read(part.id, &mut some);
             some.retain(|bucket| range.contains(bucket.end));
             rollup::append(into, &some);
@@ -200,13 +195,13 @@ impl Snapshot {
             start: from,
             end: range.end,
         };
-        self.bucket_samples(series, rest, length, samples, into)
+        self.bucket_samples(named, rest, length, samples, into)
     }
 
     /// Appends the buckets of samples.
     fn bucket_samples(
         &self,
-        series: &Series,
+        (series, labels): (&Series, &Labels),
         range: TimeRange,
         length: Millis,
         samples: &mut SampleBuffer,
@@ -216,7 +211,7 @@ impl Snapshot {
             return Ok(());
         }
         samples.clear();
-        self.read(series, range, samples)?;
+        self.read(series, labels, range, samples)?;
         let mut some = Vec::new();
         rollup::buckets(&samples.timestamps, &samples.values, length, &mut some);
         rollup::append(into, &some);

@@ -10,8 +10,9 @@ use system_stats_model::sample::{Millis, Sample};
 use system_stats_model::source::{Fetch, Selector};
 
 use super::{Catalog, Inner, ReadError, Storage};
+use crate::index::Entry;
 use crate::past::Deletion;
-use crate::snapshot::{Builder, Needs, Part, Snapshot, TierNeeds};
+use crate::snapshot::{Builder, Needs, Part, Picked, Snapshot, TierNeeds};
 use crate::sync::read;
 
 /// So many series are looked at under one lock.
@@ -120,17 +121,12 @@ impl Inner {
     fn heads(&self, fetches: &[Fetch]) -> Heads {
         let _gate = read(&self.gate);
         let catalog = read(&self.catalog);
-        let mut builder = Builder::new();
+        let mut builder = Builder::default();
         for fetch in fetches {
             let ids = catalog.index.select(&fetch.selector.matchers);
-            let series = ids.into_iter().filter_map(|id| {
-                let labels = catalog.index.labels(id)?;
-                let twins = catalog.index.twins(&labels, id);
-                let target = catalog.index.target(id)?;
-                let pack = u64::from(catalog.targets.get(&target)?.pack);
-                Some((Part { id, target, pack }, labels, twins))
-            });
-            builder.select(fetch, series);
+            let list = catalog.index.list(&ids);
+            let order = catalog.index.order(&list);
+            builder.select(fetch, &catalog.picked(&list), &order);
         }
         let packs = builder.packs();
         let (mut needs, coarse) = builder.take_windows(|target, range| {
@@ -153,6 +149,30 @@ impl Inner {
 }
 
 impl Catalog {
+    /// What a reader has to know of some series.
+    fn picked(&self, list: &[(u32, Entry<'_>)]) -> Vec<Picked> {
+        let mut room = String::new();
+        // Neighbours nearly always are of one target.
+        let mut neighbour = (u32::MAX, 0);
+        let picked = |&(id, entry): &(u32, Entry<'_>)| {
+            let (labels, target) = (self.index.labels_of(entry, &mut room), entry.target);
+            if neighbour.0 != target {
+                let known = self.targets.get(&target);
+                neighbour = (target, known.map_or(0, |known| u64::from(known.pack)));
+            }
+            Picked {
+                twins: self.index.twins(&labels, id),
+                labels,
+                part: Part {
+                    id,
+                    target,
+                    pack: neighbour.1,
+                },
+            }
+        };
+        list.iter().map(picked).collect()
+    }
+
     /// Statistics of those of the series that have a sample.
     fn stats(&self, ids: &[u32]) -> Vec<(Labels, SeriesStats)> {
         let mut of_id: BTreeMap<u32, SeriesStats> = BTreeMap::new();
