@@ -3,7 +3,7 @@
 //! Everything is a float so far. Native histograms would come as a side table beside the columns,
 //! for the few series that have them; no column needs to know.
 
-mod bits;
+pub(crate) mod bits;
 mod columns;
 mod number;
 mod timeline;

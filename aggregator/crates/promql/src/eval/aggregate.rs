@@ -90,11 +90,18 @@ struct Groups {
 impl Groups {
     fn of(projection: &Projection, input: &dyn Producer, is_eager: bool) -> Self {
         let mut numbers = Numbering::default();
-        let mut key = Vec::new();
-        let (mut of, mut firsts) = (Vec::with_capacity(input.labels().len()), Vec::new());
+        let (mut key, mut last) = (Vec::new(), Vec::new());
+        let mut of: Vec<usize> = Vec::with_capacity(input.labels().len());
+        let mut firsts = Vec::new();
         for (series, labels) in input.labels().iter().enumerate() {
             projection.key(labels, is_eager && input.drops(series), &mut key);
+            // Neighbours often belong together.
+            if let Some(before) = of.last().copied().filter(|_| key == last) {
+                of.push(before);
+                continue;
+            }
             let (number, is_new) = numbers.number(&key);
+            std::mem::swap(&mut key, &mut last);
             if is_new {
                 firsts.push(series);
             }

@@ -18,9 +18,10 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 
 /// Whether a set has reserved labels besides the name.
 pub(crate) fn has_more_than_a_name(labels: &Labels) -> bool {
-    RESERVED[1..]
-        .iter()
-        .any(|name| labels.encoded().contains(name))
+    // Names ascend, and all but a few lie behind the reserved ones.
+    let names = labels.iter().map(|(name, _)| name);
+    let mut first = names.take_while(|name| *name <= RESERVED[2]);
+    first.any(|name| RESERVED[1..].contains(&name))
 }
 
 /// The labels without the reserved ones.
@@ -67,7 +68,10 @@ impl Projection {
     ) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
         let keeps =
             move |(name, _): &(&str, &str)| self.has(name) && !(strips && is_reserved(name));
-        labels.iter().filter(keeps)
+        // Names ascend: behind the last that is listed there is nothing more to find.
+        let last = self.names.last().filter(|_| !self.without);
+        let may_come = move |(name, _): &(&str, &str)| last.is_none_or(|last| *name <= last);
+        labels.iter().take_while(may_come).filter(keeps)
     }
 
     /// The labels that belong to it, as a set.

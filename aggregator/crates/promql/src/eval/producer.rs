@@ -3,6 +3,7 @@ use system_stats_model::rollup::Bucket;
 use system_stats_model::source::SampleBuffer;
 
 use super::error::EvalError;
+use super::window::Grid;
 use crate::value::{ColumnMut, Columns, Timeline};
 
 /// Series whose columns are made one at a time. Several threads may make different ones.
@@ -39,8 +40,7 @@ pub(crate) struct Scratch {
     pub(crate) samples: SampleBuffer,
     pub(crate) buckets: Vec<Bucket>,
     pub(crate) counts: Vec<u64>,
-    /// The samples of each step's window: from, up to but not including.
-    pub(crate) windows: Vec<(u32, u32)>,
+    pub(crate) grid: Grid,
     pub(crate) floats: Vec<f64>,
     pub(crate) indices: Vec<u32>,
 }

@@ -222,9 +222,9 @@ impl<'e> Ranged<'e> {
         Ok(())
     }
 
-    fn count(&self, windows: Windows<'_>) {
+    fn count(&self, windows: Windows<'_>, total: u64) {
         let budget = self.budget;
-        budget.looked_at(windows.total());
+        budget.looked_at(total);
         if budget.counts_steps() {
             let counts = windows.bounds.iter().map(|(lo, hi)| u64::from(hi - lo));
             budget.looked_at_steps(&self.range.timeline, counts);
@@ -285,32 +285,35 @@ impl Producer for Ranged<'_> {
             set.read_buckets(series, range, by, samples, buckets)?;
             return self.produce_from_buckets(series, into, scratch);
         }
-        self.range.read(series, &mut scratch.samples)?;
-        let samples = &scratch.samples;
+        let Scratch {
+            samples,
+            grid,
+            floats,
+            indices,
+            ..
+        } = scratch;
+        self.range.read(series, samples)?;
         let budget = self.budget;
         budget.hold(samples.values.len())?;
         let Range {
             reference, length, ..
         } = self.range;
-        window::bounds(
-            &samples.timestamps,
-            &reference,
-            length,
-            &mut scratch.windows,
-        );
+        grid.find(&samples.timestamps, &reference, length);
         let windows = Windows {
             timestamps: &samples.timestamps,
             values: &samples.values,
-            bounds: &scratch.windows,
+            bounds: &grid.bounds,
         };
+        let total = grid.total;
         let frame = self.frame();
         let mut room = Room {
-            floats: &mut scratch.floats,
-            indices: &mut scratch.indices,
+            floats,
+            indices,
+            gaps: &mut grid.gaps,
         };
         window::apply(self.function, windows, &frame, into, &mut room)?;
         self.note(series, windows, into);
-        self.count(windows);
+        self.count(windows, total);
         budget.release(samples.values.len());
         Ok(())
     }

@@ -22,6 +22,7 @@ use crate::ast::Function;
 use crate::value::{ColumnMut, Reference};
 
 pub(crate) use order::quantile;
+pub(crate) use rate::Gaps;
 pub(crate) use sums::kahan_add;
 
 /// The samples of a series, and which of them each step looks at.
@@ -50,6 +51,8 @@ pub(crate) struct Frame<'a> {
 pub(crate) struct Room<'a> {
     pub(crate) floats: &'a mut Vec<f64>,
     pub(crate) indices: &'a mut Vec<u32>,
+    /// What the times of the windows say; kept while these stay the same.
+    pub(crate) gaps: &'a mut Gaps,
 }
 
 impl<'a> Windows<'a> {
@@ -67,13 +70,38 @@ impl<'a> Windows<'a> {
     }
 }
 
+/// The windows of the series that was looked at last: the next often has the same times.
+#[derive(Default)]
+pub(crate) struct Grid {
+    /// The samples of each step's window: from, up to but not including.
+    pub(crate) bounds: Vec<(u32, u32)>,
+    /// The samples of all windows together, those in several windows counted several times.
+    pub(crate) total: u64,
+    pub(crate) gaps: Gaps,
+    /// What it is about: the times of samples, those of the steps, the length of a window.
+    timestamps: Vec<Millis>,
+    of: Option<(Reference, Millis)>,
+}
+
+impl Grid {
+    /// Makes it that of a series.
+    pub(crate) fn find(&mut self, timestamps: &[Millis], reference: &Reference, range: Millis) {
+        let of = Some((*reference, range));
+        if self.of == of && self.timestamps == timestamps {
+            return;
+        }
+        self.of = of;
+        self.timestamps.clear();
+        self.timestamps.extend_from_slice(timestamps);
+        self.gaps.forget();
+        bounds(timestamps, reference, range, &mut self.bounds);
+        let counts = self.bounds.iter().map(|(lo, hi)| u64::from(hi - lo));
+        self.total = counts.sum();
+    }
+}
+
 /// Finds the samples of each step's window, which is open at its left end.
-pub(crate) fn bounds(
-    timestamps: &[Millis],
-    reference: &Reference,
-    range: Millis,
-    into: &mut Vec<(u32, u32)>,
-) {
+fn bounds(timestamps: &[Millis], reference: &Reference, range: Millis, into: &mut Vec<(u32, u32)>) {
     into.clear();
     let (mut lo, mut hi) = (0, 0);
     for step in 0..reference.steps {
@@ -102,11 +130,11 @@ pub(crate) fn apply(
     room: &mut Room<'_>,
 ) -> Result<(), EvalError> {
     match function {
-        Function::Rate => rate::extrapolated(windows, frame, rate::RATE, into, room.indices),
+        Function::Rate => rate::extrapolated(windows, frame, rate::RATE, into, room),
         Function::Increase => {
-            rate::extrapolated(windows, frame, rate::INCREASE, into, room.indices);
+            rate::extrapolated(windows, frame, rate::INCREASE, into, room);
         }
-        Function::Delta => rate::extrapolated(windows, frame, rate::DELTA, into, room.indices),
+        Function::Delta => rate::extrapolated(windows, frame, rate::DELTA, into, room),
         Function::Irate => rate::last_two(windows, true, into),
         Function::Idelta => rate::last_two(windows, false, into),
         Function::SumOverTime => sums::sum(windows, into, room.floats),

@@ -76,7 +76,8 @@ impl Fold {
         Self {
             op,
             steps,
-            values: vec![0.0; cells],
+            // What is added to it comes out as it is, negative zero too.
+            values: vec![-0.0; cells],
             seconds: vec![0.0; if has_second { cells } else { 0 }],
             counts: vec![0.0; cells],
             overflows: Vec::new(),
@@ -233,15 +234,21 @@ impl Fold {
 
 /// Adds up, with a compensation for the digits that get lost.
 fn total(column: &ColumnMut<'_>, sums: &mut [f64], rests: &mut [f64], counts: &mut [f64]) {
-    column.bits().for_each(|step| {
-        let value = column.values[step];
-        if counts[step] == 0.0 {
-            sums[step] = value;
-        } else {
-            (sums[step], rests[step]) = kahan_add(value, sums[step], rests[step]);
-        }
+    let steps = column.values.len();
+    let (sums, rests, counts) = (
+        &mut sums[..steps],
+        &mut rests[..steps],
+        &mut counts[..steps],
+    );
+    let add = |step: usize| {
+        (sums[step], rests[step]) = kahan_add(column.values[step], sums[step], rests[step]);
         counts[step] += 1.0;
-    });
+    };
+    if column.bits().count() < steps {
+        column.bits().for_each(add);
+    } else {
+        (0..steps).for_each(add);
+    }
 }
 
 /// Adds up squared distances from the mean (Welford). What is not finite first spoils all.

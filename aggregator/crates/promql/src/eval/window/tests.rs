@@ -28,12 +28,12 @@ fn run(
     scalars: &[Scalars],
 ) -> Vec<Option<f64>> {
     let reference = timeline.shifted(None, 0);
-    let mut found = Vec::new();
-    bounds(timestamps, &reference, range, &mut found);
+    let mut grid = Grid::default();
+    grid.find(timestamps, &reference, range);
     let windows = Windows {
         timestamps,
         values,
-        bounds: &found,
+        bounds: &grid.bounds,
     };
     let frame = Frame {
         reference,
@@ -46,6 +46,7 @@ fn run(
     let mut room = Room {
         floats: &mut floats,
         indices: &mut indices,
+        gaps: &mut grid.gaps,
     };
     apply(
         function,
