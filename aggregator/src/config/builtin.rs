@@ -20,8 +20,20 @@ pub const HOSTS: BuiltInFile = BuiltInFile {
     text: include_str!("../../rules/hosts.yml"),
 };
 
+/// What describes hosts that only `node_exporter` speaks for.
+pub const VOCABULARY: BuiltInFile = BuiltInFile {
+    name: "vocabulary.yml",
+    text: include_str!("../../rules/vocabulary.yml"),
+};
+
+/// Alerts about the fleet and the aggregator itself.
+pub const FLEET: BuiltInFile = BuiltInFile {
+    name: "fleet.yml",
+    text: include_str!("../../rules/fleet.yml"),
+};
+
 /// All of them.
-pub const BUILT_IN: [BuiltInFile; 1] = [HOSTS];
+pub const BUILT_IN: [BuiltInFile; 3] = [VOCABULARY, HOSTS, FLEET];
 
 /// The built-in rules, read.
 ///
@@ -32,4 +44,64 @@ pub fn built_in_rules(defaults: &RuleDefaults) -> Result<Vec<RuleFile>, ConfigEr
     files
         .map(|file| parse_rules(file.text, &format!("{FOLDER}/{}", file.name), defaults))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Rule, RuleKind};
+
+    fn rules() -> Vec<Rule> {
+        let files = built_in_rules(&RuleDefaults::default()).unwrap();
+        let groups = files.into_iter().flat_map(|file| file.groups);
+        groups.flat_map(|group| group.rules).collect()
+    }
+
+    #[test]
+    fn every_alert_says_what_why_how_bad_and_what_to_do() {
+        let mut alerts = 0;
+        for rule in rules() {
+            let RuleKind::Alerting { annotations, .. } = &rule.kind else {
+                continue;
+            };
+            alerts += 1;
+            let name = rule.name();
+            let of = |pairs: &[(String, String)], key: &str| {
+                let mut found = pairs.iter().filter(|(have, _)| have == key);
+                let found = found.next().map(|(_, text)| text.clone());
+                found.unwrap_or_else(|| panic!("{name} has no {key}"))
+            };
+            let severity = of(&rule.labels, "severity");
+            assert!(
+                ["critical", "warning", "info"].contains(&severity.as_str()),
+                "{name}"
+            );
+            assert!(
+                !of(annotations, "summary").contains("{{"),
+                "{name}: not static"
+            );
+            assert!(
+                of(annotations, "description").contains("{{"),
+                "{name}: not about anything"
+            );
+            let page = format!("{{{{ $externalURL }}}}/dashboard/runbooks#{name}");
+            assert_eq!(of(annotations, "runbook_url"), page);
+        }
+        assert_eq!(alerts, 24);
+    }
+
+    #[test]
+    fn what_is_recorded_leaves_out_hosts_with_our_exporter() {
+        let others = "unless on (instance) system_stats_exporter_build_info";
+        let rules = rules();
+        let recorded = rules
+            .iter()
+            .filter(|rule| matches!(rule.kind, RuleKind::Recording { .. }));
+        let recorded: Vec<&Rule> = recorded.collect();
+        assert_eq!(recorded.len(), 18);
+        for rule in recorded {
+            assert!(rule.name().starts_with("system_"), "{}", rule.name());
+            assert!(rule.expr.trim_end().ends_with(others), "{}", rule.name());
+        }
+    }
 }
