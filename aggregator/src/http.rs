@@ -76,10 +76,10 @@ pub fn router(state: State) -> Router {
         .route("/dashboard/hosts/{host}", get(dashboard::host))
         .route("/dashboard/services", get(dashboard::reports::services))
         .route("/dashboard/pipelines", get(dashboard::reports::pipelines))
-        .route("/dashboard/alerts", get(dashboard::reports::alerts))
+        .route("/dashboard/alerts", get(dashboard::alerts::alerts))
         .route(
             "/dashboard/alerts/{id}/acknowledge",
-            post(dashboard::reports::acknowledge),
+            post(dashboard::alerts::acknowledge),
         )
         .route("/dashboard/events", get(dashboard::live::events))
         .route("/api/dashboard/hosts/{host}/panels", get(dashboard::panels))

@@ -6,7 +6,7 @@
 //! * `group` - one group and its evaluation; `worker` - its loop
 //! * `alert`, `recording` - what results become
 //! * `output` - writing series and their ends; `restore` - pending alerts after a restart
-//! * `view` - what is told to others
+//! * `view` - what is told to others; `suppression` - what a dead host explains
 
 mod alert;
 mod group;
@@ -14,6 +14,7 @@ mod metrics;
 mod output;
 mod recording;
 mod restore;
+mod suppression;
 mod view;
 mod worker;
 
@@ -31,10 +32,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use xxhash_rust::xxh3::xxh3_64;
 
+pub(crate) use self::alert::{ALERT_NAME, ALERT_STATE, ALERTS};
 pub use self::alert::{Alert, AlertState, Transition};
 use self::group::Group;
 pub use self::group::{Progress, RuleHealth};
 pub use self::metrics::RuleMetrics;
+pub use self::suppression::DeadHosts;
 pub use self::view::{FiringRule, GroupView, RuleView};
 use self::worker::{Ending, Worker};
 use crate::clock::{Clock, Schedule};

@@ -1,5 +1,6 @@
 // What the pages do beyond what the server rendered: charts, fresh numbers, keys.
 import { Live, refetch } from "./live.js";
+import { keep, kept } from "./memory.js";
 import { Panels } from "./panels.js";
 import { updateRows } from "./table.js";
 
@@ -40,6 +41,14 @@ filter?.addEventListener("input", () => {
     history.replaceState(null, "", query.size ? `${location.pathname}?${query}` : location.pathname);
     live.start();
   }, 200);
+});
+
+// Whoever has said a name need not say it again.
+addEventListener("focusin", ({ target }) => {
+  if (target.name === "by" && !target.value) target.value = kept("name") ?? "";
+});
+addEventListener("submit", ({ target }) => {
+  if (target.elements.by) keep("name", target.elements.by.value);
 });
 
 addEventListener("keydown", (event) => {

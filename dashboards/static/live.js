@@ -34,12 +34,22 @@ export class Live {
     clearTimeout(this.retrying);
   }
 
-  // A part of the page as the server renders it now; one in which somebody types waits.
+  // A part of the page as the server renders it now; one in which somebody types or selects
+  // waits.
   replace(name, html) {
     const part = document.querySelector(`[data-part=${name}]`);
     if (!part) return;
+    const selection = getSelection();
+    const isRead = !selection.isCollapsed && part.contains(selection.anchorNode);
     if (part.contains(document.activeElement)) part.addEventListener("focusout", () => this.start(), { once: true });
-    else part.innerHTML = html;
+    else if (!isRead) this.put(part, html);
+  }
+
+  // What is unfolded stays so.
+  put(part, html) {
+    const open = [...part.querySelectorAll("details[open]")].map((details) => details.dataset.keep);
+    part.innerHTML = html;
+    for (const details of part.querySelectorAll("details")) details.open = open.includes(details.dataset.keep);
   }
 
   // Fetches everything and goes on from there.

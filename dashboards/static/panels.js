@@ -1,4 +1,5 @@
 // The charts of a host: one request, one shared cursor; dragging over a chart zooms by the address.
+import { lanes, ribbons, tint } from "./bands.js";
 import { extended } from "./points.js";
 import uPlot from "./vendor/uplot.js";
 
@@ -81,7 +82,8 @@ class Panel {
     const before = this.panel;
     this.panel = panel;
     const names = panel.lines.map((line) => line.name).join(", ");
-    this.place.setAttribute("aria-label", `${panel.title}${panel.unit && ` in ${panel.unit}`}: ${names}`);
+    const alerts = [...new Set(this.owner.alerts.map((alert) => alert.name))].sort().join(", ");
+    this.place.setAttribute("aria-label", `${panel.title}${panel.unit && ` in ${panel.unit}`}: ${names}${alerts && `; alerts: ${alerts}`}`);
     this.notes.textContent = (panel.notes ?? []).join("; ");
     if (this.plot && shape(before) === shape(panel)) this.plot.setData(columns(panel));
     else this.draw();
@@ -104,6 +106,9 @@ class Panel {
       value: (_, value) => words(value, unit),
     });
     const series = lines.map(line);
+    const severity = (name) => colour({ critical: "--bad", warning: "--warn" }[name] ?? "--line8");
+    const back = colour("--back");
+    const fired = () => lanes(this.owner.alerts, this.owner.range[1]);
     const bands = [];
     if (lines.length === 1 && lines[0].min) {
       for (const label of ["max", "min"]) series.push({ label, stroke: colour("--band"), width: 1, points: { show: false }, value: (_, value) => words(value, unit) });
@@ -124,7 +129,11 @@ class Panel {
         series: [{ value: "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}" }, ...series],
         bands,
         cursor: { sync: { key: "host" }, drag: { x: true, y: false, setScale: false } },
-        hooks: { setSelect: [(plot) => zoom(plot)] },
+        hooks: {
+          setSelect: [(plot) => zoom(plot)],
+          drawClear: [(plot) => tint(plot, fired(), severity)],
+          draw: [(plot) => ribbons(plot, fired(), severity, back)],
+        },
       },
       columns(this.panel),
       this.place,
@@ -142,13 +151,17 @@ class Panel {
     const table = element("table", "");
     table.append(element("caption", `${title}, newest first`, { class: "hidden" }));
     const head = table.createTHead().insertRow();
-    for (const name of ["Time (UTC)", ...lines.map((line) => line.name)]) head.append(element("th", name, { scope: "col" }));
+    const { alerts } = this.owner;
+    for (const name of ["Time (UTC)", ...lines.map((line) => line.name), ...(alerts.length ? ["Alerts"] : [])]) head.append(element("th", name, { scope: "col" }));
     const body = table.createTBody();
     for (let at = times.length - 1; at >= Math.max(0, times.length - ROWS); at -= 1) {
       if (lines.every((line) => line.avg[at] === null)) continue;
       const row = body.insertRow();
       row.insertCell().textContent = new Date(times[at] * 1000).toISOString().slice(0, 19).replace("T", " ");
       for (const line of lines) row.insertCell().textContent = words(line.avg[at], unit);
+      if (!alerts.length) continue;
+      const firing = alerts.filter(({ from, to }) => from <= times[at] && (to === null || times[at] < to));
+      row.insertCell().textContent = [...new Set(firing.map((alert) => alert.name))].sort().join(", ");
     }
     const scroll = element("div", "", { class: "scroll" });
     scroll.append(table);
@@ -170,6 +183,7 @@ export class Panels {
     this.url = place.dataset.panels;
     this.isLive = "live" in place.dataset;
     this.panels = new Map();
+    this.alerts = [];
     new ResizeObserver(() => this.each((panel) => panel.resize())).observe(place);
     addEventListener("theme", () => this.each((panel) => panel.draw()));
   }
@@ -183,15 +197,17 @@ export class Panels {
     const width = Math.max(200, Math.floor(this.place.clientWidth));
     const response = await fetch(`${this.url}&width=${width}`);
     if (!response.ok) return;
-    const { from, to, step, panels } = await response.json();
+    const { from, to, step, panels, alerts } = await response.json();
+    this.alerts = alerts;
     this.range = [from, to];
     this.step = step;
     for (const panel of panels) this.show(panel);
   }
 
   // Takes what came since; in the same steps.
-  extend({ from, to, since, panels }) {
+  extend({ from, to, since, panels, alerts }) {
     this.range = [from, to];
+    this.alerts = alerts;
     const news = new Map(panels.map((panel) => [panel.id, panel]));
     for (const [id, shown] of this.panels) {
       shown.show(extended(shown.panel, news.get(id), from, since));

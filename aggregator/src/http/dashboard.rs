@@ -1,6 +1,7 @@
 //! The dashboard: pages rendered on the server, useful without JavaScript, and the data that their
 //! charts load.
 
+pub(super) mod alerts;
 mod assets;
 mod chart;
 pub(super) mod live;
@@ -22,10 +23,12 @@ use super::error::ApiError;
 use super::params::{self, Params, Segment};
 use super::state::{Shared, State as Services};
 use crate::inventory::hosts::{Fleet, Host, Status};
+use alerts::board::Board;
 use chart::Span;
+use chart::bands::Bands;
 use chart::panels::Panels;
 use table::Table;
-use view::{Counts, ErrorView, HostView, OverviewView, Range, Stretch};
+use view::{Counts, ErrorView, HostView, OverviewView, RaisedView, Range, Stretch};
 
 /// Rows of the table beside each of a host's charts.
 const TABLE_ROWS: usize = 40;
@@ -39,17 +42,17 @@ pub(super) async fn overview(
     let fleet = state.inventory.fleet();
     let table = Table::asked(&params);
     let picked = table.pick(fleet.hosts());
-    let hosts = rows_of(&state, &picked.hosts).await?;
+    let board = Board::read(&state, &fleet);
+    let hosts = rows_of(&state, &board, &picked.hosts).await?;
     let charted = match params.get("host") {
         Some(name) => fleet.resolve(name),
         None => worth_a_look(&fleet),
     };
     let charted = charted.and_then(|host| hosts.iter().find(|row| row.name == host.name));
     let authority = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let (alerts, alerting) = reports::alerts::worst(&state.inventory, state.clock.now());
     let view = OverviewView {
-        counts: Counts::of(&fleet, alerting),
-        alerts,
+        counts: Counts::of(&fleet, &board),
+        alerts: alerts::worst(&board, state.clock.now()),
         table: table.view(&picked),
         has_hosts: !fleet.hosts().is_empty(),
         charted: charted.cloned(),
@@ -78,12 +81,15 @@ pub(super) async fn host(
     } else {
         Span::last(range.seconds, now, TABLE_ROWS)
     };
-    let charts = Panels::read(&state.inventory, host, span, None).await?;
+    let bands = Bands::read(&state.inventory, host, span).await?;
+    let charts = Panels::read(&state.inventory, host, span, None, &bands).await?;
+    let board = Board::read(&state, &fleet);
     let fact = state.inventory.fact(host).await?;
     let view = HostView {
         host: view::Host::new(host, &fact, now),
         stretch: Stretch::new(span, (!is_custom).then_some(range)),
         ranges: Range::ALL,
+        raised: RaisedView::new(&board, &host.instance, &charts, now),
         charts: charts.twins(),
     };
     page("host.html", view, &headers).await
@@ -101,7 +107,9 @@ pub(super) async fn panels(
     let span = Span::asked(&params, state.clock.now())?;
     let fleet = state.inventory.fleet();
     let host = fleet.resolve(&name).ok_or_else(|| unknown(&name))?;
-    let panels = Panels::read(&state.inventory, host, span, params.get("panel")).await?;
+    let (inventory, ids) = (&state.inventory, params.get("panel"));
+    let bands = Bands::read(inventory, host, span).await?;
+    let panels = Panels::read(inventory, host, span, ids, &bands).await?;
     let json = serde_json::to_string(&panels).map_err(|_| ApiError::Internal)?;
     let kind = [(CONTENT_TYPE, "application/json")];
     Ok((kind, packed(&headers, json)).into_response())
@@ -137,13 +145,18 @@ fn worth_a_look(fleet: &Fleet) -> Option<&Host> {
     with_readings.rev().max_by_key(is_better)
 }
 
-async fn rows_of(state: &Services, hosts: &[&Host]) -> Result<Vec<view::Host>, ApiError> {
+async fn rows_of(
+    state: &Services,
+    board: &Board,
+    hosts: &[&Host],
+) -> Result<Vec<view::Host>, ApiError> {
     let now = state.clock.now();
     let trends = state.inventory.trends().await?;
     let mut rows = Vec::with_capacity(hosts.len());
     for host in hosts {
         let fact = state.inventory.fact(host).await?;
-        rows.push(view::Host::new(host, &fact, now).with_trends(&trends));
+        let row = view::Host::new(host, &fact, now).with_trends(&trends);
+        rows.push(row.with_alerts(board.of_host(&host.instance)));
     }
     Ok(rows)
 }

@@ -23,6 +23,20 @@ pub(crate) fn check(
     require(state, headers)
 }
 
+/// The same for a form, which has a field for the key.
+pub(crate) fn check_form(
+    state: &State,
+    headers: &HeaderMap,
+    contract: Contract,
+    key: &str,
+) -> Result<(), ApiError> {
+    let keys = state.keys.current();
+    if !keys.is_needed(contract) || keys.name_of(key).is_some() {
+        return Ok(());
+    }
+    require(state, headers)
+}
+
 fn require(state: &State, headers: &HeaderMap) -> Result<(), ApiError> {
     let keys = state.keys.current();
     match presented(headers).and_then(|key| keys.name_of(key)) {

@@ -1,5 +1,6 @@
 //! The routes as a client meets them, over the real store in memory.
 
+mod alerts;
 mod contract;
 mod durability;
 mod many;

@@ -13,7 +13,8 @@ pub(crate) const ALERTS: &str = "ALERTS";
 pub(crate) const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
 /// The label that holds an alert's name.
 pub(crate) const ALERT_NAME: &str = "alertname";
-const ALERT_STATE: &str = "alertstate";
+/// The label that holds its state.
+pub(crate) const ALERT_STATE: &str = "alertstate";
 
 /// How long a resolved alert is remembered, so that its end is told to those who missed it.
 const RESOLVED_RETENTION: Millis = 15 * 60_000;
@@ -304,6 +305,20 @@ impl Alert {
             self.value = new.value;
             self.annotations = new.annotations;
         }
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.labels.get(ALERT_NAME).unwrap_or_default()
+    }
+
+    /// One of its annotations, unless it is empty.
+    #[must_use]
+    pub fn annotation(&self, name: &str) -> Option<&str> {
+        let mut annotations = self.annotations.iter();
+        let (_, text) = annotations.find(|(own, _)| own == name)?;
+        Some(text.as_str()).filter(|text| !text.is_empty())
     }
 
     fn keeps_firing(&mut self, now: Millis, keep_firing_for: Duration) -> bool {

@@ -1,5 +1,6 @@
 //! The dashboard in a real browser.
 
+mod alerts;
 mod live;
 mod looks;
 mod plain;

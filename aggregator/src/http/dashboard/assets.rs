@@ -30,10 +30,12 @@ struct File {
     plain: &'static [u8],
 }
 
-const FILES: [File; 10] = files![
+const FILES: [File; 12] = files![
     ("style.css", "text/css; charset=utf-8"),
     ("dashboard.js", "text/javascript; charset=utf-8"),
+    ("bands.js", "text/javascript; charset=utf-8"),
     ("live.js", "text/javascript; charset=utf-8"),
+    ("memory.js", "text/javascript; charset=utf-8"),
     ("panels.js", "text/javascript; charset=utf-8"),
     ("points.js", "text/javascript; charset=utf-8"),
     ("table.js", "text/javascript; charset=utf-8"),

@@ -1,6 +1,7 @@
 //! The stretch of time that charts show, and their data: columns of at most two thousand points,
 //! gaps as nulls.
 
+pub(super) mod bands;
 mod outlook;
 pub(super) mod panels;
 mod subjects;

@@ -29,11 +29,13 @@ use super::super::error::ApiError;
 use super::super::limits::MAX_STREAMS;
 use super::super::params::Params;
 use super::super::state::{Shared, State as Services};
+use super::alerts::{self, board::Board};
 use super::chart::Span;
+use super::chart::bands::Bands;
 use super::chart::panels::Panels;
-use super::reports::{Asked, Report, alerts};
+use super::reports::{self, Report};
 use super::table::Table;
-use super::view::{self, Counts, CountsView, FactsView, RowsView};
+use super::view::{self, Counts, CountsView, FactsView, RaisedView, RowsView};
 use super::{assets, rendered, rows_of, unknown};
 use crate::inventory::hosts::Fleet;
 
@@ -43,38 +45,48 @@ const TICK: Duration = Duration::from_secs(2);
 /// noticed.
 const QUIET_TICKS: u32 = 7;
 
-/// For how long streams look at the same fleet: one look serves all that come at about the time.
-const FLEET_AGE: Duration = Duration::from_secs(1);
+/// For how long a look serves: all streams that come at about the time share it.
+const LOOK_AGE: Duration = Duration::from_secs(1);
 
-/// The streams that may be open at once, and the fleet as one of them has just seen it.
+/// The streams that may be open at once, and how things were when one of them looked.
 #[derive(Clone)]
 pub(crate) struct Streams {
     places: Arc<Semaphore>,
-    fleet: Arc<Mutex<Option<Look>>>,
+    look: Arc<Mutex<Option<Look>>>,
 }
 
-/// When the fleet was looked at, and how it was.
-type Look = (Instant, Arc<Fleet>);
+/// How things were at a moment.
+#[derive(Clone)]
+struct Look {
+    at: Instant,
+    fleet: Arc<Fleet>,
+    board: Arc<Board>,
+}
 
 impl Default for Streams {
     fn default() -> Self {
         Self {
             places: Arc::new(Semaphore::new(MAX_STREAMS)),
-            fleet: Arc::default(),
+            look: Arc::default(),
         }
     }
 }
 
 impl Streams {
-    fn fleet(&self, state: &Services) -> Arc<Fleet> {
-        let mut seen = self.fleet.lock().unwrap_or_else(PoisonError::into_inner);
+    fn look(&self, state: &Services) -> Look {
+        let mut seen = self.look.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         match &*seen {
-            Some((at, fleet)) if now - *at < FLEET_AGE => Arc::clone(fleet),
+            Some(look) if now - look.at < LOOK_AGE => look.clone(),
             _ => {
                 let fleet = Arc::new(state.inventory.fleet());
-                *seen = Some((now, Arc::clone(&fleet)));
-                fleet
+                let look = Look {
+                    at: now,
+                    board: Arc::new(Board::read(state, &fleet)),
+                    fleet,
+                };
+                *seen = Some(look.clone());
+                look
             }
         }
     }
@@ -98,10 +110,9 @@ pub(crate) async fn events(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let live = Live {
         table: params.get("table").map(|_| Table::asked(&params)),
-        report: params
+        part: params
             .get("part")
-            .and_then(Report::named)
-            .map(|report| (report, Asked::of(&params, &headers))),
+            .and_then(|name| Part::asked(name, &params, &headers)),
         charts,
         known: Known::default(),
         quiet: 0,
@@ -132,7 +143,7 @@ struct Live {
     state: Arc<Services>,
     streams: Streams,
     table: Option<Table>,
-    report: Option<(Report, Asked)>,
+    part: Option<Part>,
     charts: Option<Charts>,
     known: Known,
     /// Looks since something was sent.
@@ -143,12 +154,42 @@ struct Live {
     _place: OwnedSemaphorePermit,
 }
 
+/// The part of a page that is rendered as a whole.
+enum Part {
+    Report(Report, reports::Asked),
+    Alerts(alerts::Asked),
+}
+
+impl Part {
+    fn asked(name: &str, params: &Params, headers: &HeaderMap) -> Option<Self> {
+        if name == alerts::PART {
+            return Some(Self::Alerts(alerts::Asked::of(params)));
+        }
+        let report = Report::named(name)?;
+        Some(Self::Report(report, reports::Asked::of(params, headers)))
+    }
+
+    /// What the page calls it, and how it is now.
+    async fn render(
+        &self,
+        state: &Services,
+        board: &Board,
+    ) -> Result<(&'static str, String), ApiError> {
+        Ok(match self {
+            Self::Report(report, asked) => (report.part(), report.table(state, asked).await?),
+            Self::Alerts(asked) => (alerts::PART, alerts::part(state, board, asked).await?),
+        })
+    }
+}
+
 /// The charts of one host.
 struct Charts {
     host: String,
     /// The ids of those that are wanted.
     ids: Option<String>,
     span: Span,
+    /// When its alerts fired, as far as that is known.
+    bands: Option<Bands>,
     /// Until when its points were sent.
     until: Millis,
     has_facts: bool,
@@ -163,6 +204,7 @@ impl Charts {
             host: host.instance.clone(),
             ids: params.get("panel").map(str::to_owned),
             span: Span::asked(params, now)?.in_steps_asked(params)?,
+            bands: None,
             until: now,
             has_facts: params.get("facts").is_some(),
         })
@@ -220,35 +262,44 @@ impl Live {
     /// An event with everything that changed since the last one.
     async fn news(&mut self) -> Result<Option<String>, ApiError> {
         let now = self.state.clock.now();
-        let fleet = self.streams.fleet(&self.state);
+        let Look { fleet, board, .. } = self.streams.look(&self.state);
         let mut fresh = Known::default();
         if let Some(table) = &self.table {
-            let rows = rows_of(&self.state, &table.pick(fleet.hosts()).hosts).await?;
-            let (alerts, alerting) = alerts::worst(&self.state.inventory, now);
-            let counts = Counts::of(&fleet, alerting);
+            let rows = rows_of(&self.state, &board, &table.pick(fleet.hosts()).hosts).await?;
+            let counts = Counts::of(&fleet, &board);
+            let alerts = alerts::worst(&board, now);
             let counts = rendered("counts.html", CountsView { counts, alerts }).await?;
             fresh.parts.insert("counts", counts);
             fresh.order = rows.iter().map(|row| row.name.clone()).collect();
             fresh.rows = row_by_row(rows).await?;
         }
-        if let Some((report, asked)) = &self.report {
-            let table = report.table(&self.state, asked).await?;
-            fresh.parts.insert(report.part(), table);
+        if let Some(part) = &self.part {
+            fresh
+                .parts
+                .extend([part.render(&self.state, &board).await?]);
         }
         // A host that was deleted may come back; its charts wait for it.
         let charted = self.charts.as_mut();
         let charted = charted.and_then(|charts| Some((fleet.resolve(&charts.host)?, charts)));
         if let Some((host, charts)) = charted {
+            let span = charts.span.going_on(charts.until, now);
+            let (ids, inventory) = (charts.ids.as_deref(), &self.state.inventory);
+            let bands = match charts.bands.take() {
+                Some(known) => known.and(Bands::read(inventory, host, span).await?),
+                None => Bands::read(inventory, host, charts.span).await?,
+            };
+            let panels = Panels::read(inventory, host, span, ids, &bands).await?;
+            charts.bands = Some(bands);
+            charts.until = now;
             if charts.has_facts {
                 let fact = self.state.inventory.fact(host).await?;
+                let raised = RaisedView::new(&board, &host.instance, &panels, now);
                 let host = view::Host::new(host, &fact, now);
                 let facts = rendered("facts.html", FactsView { host }).await?;
-                fresh.parts.insert("facts", facts);
+                let raised = rendered("raised.html", raised).await?;
+                fresh.parts.extend([("facts", facts), ("raised", raised)]);
             }
-            let span = charts.span.going_on(charts.until, now);
-            let ids = charts.ids.as_deref();
-            fresh.charts = Some(Panels::read(&self.state.inventory, host, span, ids).await?);
-            charts.until = now;
+            fresh.charts = Some(panels);
         }
         let event = self.known.event(&fresh).map_err(|_| ApiError::Internal)?;
         self.known = fresh;

@@ -17,20 +17,25 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: [(&str, &str); 14] = templates![
+const TEMPLATES: [(&str, &str); 19] = templates![
     "layout.html",
     "macros.html",
+    "alert_macros.html",
     "overview.html",
     "rows.html",
     "counts.html",
     "facts.html",
     "host.html",
+    "raised.html",
     "services.html",
     "services_table.html",
     "pipelines.html",
     "pipelines_table.html",
     "alerts.html",
-    "alerts_table.html",
+    "alerts_part.html",
+    "alerts_active.html",
+    "alerts_reported.html",
+    "alerts_rules.html",
     "error.html",
 ];
 

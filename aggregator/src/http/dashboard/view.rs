@@ -4,10 +4,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 use system_stats_model::sample::Millis;
 
+use super::alerts::board::{Board, OfHost};
+use super::alerts::{self, label_filter};
 use super::chart::Span;
+use super::chart::bands::{Band, BandView};
+use super::chart::panels::Panels;
 use super::chart::twin::Twin;
 use super::strip::{Strip, sparkline};
 use super::table::TableView;
+use crate::inventory::alerts::Severity;
 use crate::inventory::facts::Fact;
 use crate::inventory::hosts::{self, Fleet};
 use crate::inventory::trends;
@@ -43,6 +48,8 @@ pub(super) struct HostView {
     pub(super) host: Host,
     pub(super) stretch: Stretch,
     pub(super) ranges: [Range; 6],
+    #[serde(flatten)]
+    pub(super) raised: RaisedView,
     pub(super) charts: Vec<Twin>,
 }
 
@@ -50,6 +57,23 @@ pub(super) struct HostView {
 #[derive(Serialize)]
 pub(super) struct FactsView {
     pub(super) host: Host,
+}
+
+/// The alerts of a host: those that there are, and when they and others fired.
+#[derive(Serialize)]
+pub(super) struct RaisedView {
+    alerts: Vec<Firing>,
+    /// Newest first.
+    bands: Vec<BandView>,
+}
+
+impl RaisedView {
+    pub(super) fn new(board: &Board, instance: &str, charts: &Panels, now: Millis) -> Self {
+        Self {
+            alerts: alerts::lines_of(board, instance, now),
+            bands: charts.alerts.iter().rev().map(Band::view).collect(),
+        }
+    }
 }
 
 /// The numbers above the table.
@@ -62,9 +86,13 @@ pub(super) struct CountsView {
 /// An alert that fires, in a line.
 #[derive(Serialize)]
 pub(super) struct Firing {
-    pub(super) severity: &'static str,
+    pub(super) severity: Level,
     pub(super) title: String,
     pub(super) subject: Option<String>,
+    /// The subject's page, if it is a host, as a segment of a path.
+    pub(super) path: Option<String>,
+    /// What else is to be said.
+    pub(super) notes: Vec<String>,
     pub(super) since: Seen,
 }
 
@@ -74,6 +102,24 @@ pub(super) struct ErrorView<'a> {
     pub(super) message: &'a str,
 }
 
+/// How bad an alert is.
+#[derive(Clone, Serialize)]
+pub(super) struct Level {
+    /// In the rule's own word, if it has one.
+    word: String,
+    class: &'static str,
+}
+
+impl Level {
+    pub(super) fn of(severity: Severity, word: Option<&str>) -> Self {
+        let class = severity.as_str();
+        Self {
+            word: word.unwrap_or(class).to_owned(),
+            class,
+        }
+    }
+}
+
 /// How many hosts are how.
 #[derive(Default, Serialize)]
 pub(super) struct Counts {
@@ -81,14 +127,17 @@ pub(super) struct Counts {
     down: usize,
     silent: usize,
     gone: usize,
-    /// Alerts that fire, whosever they are.
+    /// Alerts that need somebody, whosever they are.
     alerting: usize,
+    /// Those that somebody has seen to.
+    silenced: usize,
 }
 
 impl Counts {
-    pub(super) fn of(fleet: &Fleet, alerting: usize) -> Self {
+    pub(super) fn of(fleet: &Fleet, board: &Board) -> Self {
         let mut counts = Self {
-            alerting,
+            alerting: board.alerting(),
+            silenced: board.silenced(),
             ..Self::default()
         };
         for host in fleet.hosts() {
@@ -194,6 +243,16 @@ pub(super) struct Host {
     architecture: Option<String>,
     strip: Option<Strip>,
     spark: Option<String>,
+    alerts: Option<HostAlerts>,
+}
+
+/// How many alerts of a host need somebody, and how bad the worst is.
+#[derive(Clone, Serialize)]
+struct HostAlerts {
+    count: usize,
+    worst: Level,
+    /// The filter that picks them.
+    filter: String,
 }
 
 /// Bytes per second in words.
@@ -282,6 +341,7 @@ impl Host {
             architecture: says(&["architecture", "machine"]),
             strip: None,
             spark: None,
+            alerts: None,
         }
     }
 
@@ -289,6 +349,16 @@ impl Host {
     pub(super) fn with_trends(mut self, trends: &trends::Fleet) -> Self {
         self.strip = Strip::new(&trends.availability(&self.instance));
         self.spark = sparkline(&trends.cpu(&self.instance));
+        self
+    }
+
+    /// With a word about its alerts.
+    pub(super) fn with_alerts(mut self, alerts: Option<OfHost>) -> Self {
+        self.alerts = alerts.map(|OfHost { count, worst }| HostAlerts {
+            count,
+            worst: Level::of(worst, None),
+            filter: label_filter("instance", &self.instance),
+        });
         self
     }
 }
@@ -351,6 +421,43 @@ impl Seen {
             },
         }
     }
+}
+
+impl Seen {
+    /// How long ago it was, in words.
+    pub(super) fn ago(&self) -> &str {
+        &self.ago
+    }
+}
+
+/// When something will be.
+pub(super) fn ahead(at: Millis, now: Millis) -> String {
+    if at <= now {
+        return "now".to_owned();
+    }
+    format!("in {}", length(at - now + 999))
+}
+
+/// A number to five digits or so, without zeros that say nothing.
+pub(super) fn short(value: f64) -> String {
+    if value.is_nan() || value.is_infinite() || value == 0.0 {
+        return format!("{value}");
+    }
+    let digits = value.abs().log10().floor();
+    if (-4.0..9.0).contains(&digits) {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and 8"
+        )]
+        let decimals = (4.0 - digits).max(0.0) as usize;
+        let text = format!("{value:.decimals$}");
+        if !text.contains('.') {
+            return text;
+        }
+        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    format!("{value:.4e}")
 }
 
 /// Bytes per second with a binary prefix.

@@ -9,7 +9,7 @@ use super::server::{NOW, Server};
 const SECOND: i64 = NOW / 1000;
 
 /// A fleet with one host of every kind.
-async fn fleet(server: &Server) {
+pub(super) async fn fleet(server: &Server) {
     let name = [("hostname", "web-1")];
     let root = [("mountpoint", "/"), ("device", "a")];
     let full = [("mountpoint", "/data"), ("device", "b")];
@@ -46,7 +46,7 @@ async fn fleet(server: &Server) {
 }
 
 /// The page without what changes with every build.
-fn stable(page: &str) -> String {
+pub(super) fn stable(page: &str) -> String {
     let digest = page
         .split("/assets/")
         .nth(1)

@@ -60,7 +60,7 @@ async fn reported(server: &Server) {
 }
 
 /// A page's own part, without what all pages have.
-fn part(page: &str) -> &str {
+pub(super) fn part(page: &str) -> &str {
     page.split_once("<main>")
         .and_then(|(_, rest)| rest.split_once("</main>"))
         .unwrap()
@@ -88,9 +88,9 @@ async fn every_report_with_and_without_anything_to_say() {
         ("pipelines?q=failed+data", 1),
         ("pipelines?q=running", 1),
         ("alerts?q=disk", 1),
-        ("alerts?view=history", 3),
-        ("alerts?view=acknowledged", 0),
-        ("alerts?view=%3Cb%3E&q=%22%3E%3Cb%3E", 0),
+        ("alerts?tab=reported", 3),
+        ("alerts?tab=silenced", 0),
+        ("alerts?tab=%3Cb%3E&q=%22%3E%3Cb%3E", 0),
     ] {
         let page = server.get(&format!("/dashboard/{path}")).await;
         let text = part(page.text());
@@ -124,14 +124,14 @@ async fn an_alert_is_acknowledged_by_a_form_and_by_no_other_site() {
     for (id, body, site, status) in [
         (
             id.as_str(),
-            "user=mallory",
+            "by=mallory",
             "cross-site",
             StatusCode::FORBIDDEN,
         ),
-        (&id, "user=+", "same-origin", StatusCode::BAD_REQUEST),
+        (&id, "by=+", "same-origin", StatusCode::BAD_REQUEST),
         (&id, "name=ann", "same-origin", StatusCode::BAD_REQUEST),
-        ("9999999", "user=ann", "same-origin", StatusCode::NOT_FOUND),
-        ("x", "user=ann", "same-origin", StatusCode::NOT_FOUND),
+        ("9999999", "by=ann", "same-origin", StatusCode::NOT_FOUND),
+        ("x", "by=ann", "same-origin", StatusCode::NOT_FOUND),
     ] {
         assert_eq!(
             send(id, body, site).await.status,
@@ -139,10 +139,10 @@ async fn an_alert_is_acknowledged_by_a_form_and_by_no_other_site() {
             "{id} {body} {site}"
         );
     }
-    let answer = send(&id, "user=Ann+%3Cadmin%3E", "same-origin").await;
+    let answer = send(&id, "by=Ann+%3Cadmin%3E", "same-origin").await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
-    assert_eq!(answer.headers["location"], "/dashboard/alerts");
-    let seen = server.get("/dashboard/alerts?view=acknowledged").await;
+    assert_eq!(answer.headers["location"], "/dashboard/alerts?tab=silenced");
+    let seen = server.get("/dashboard/alerts?tab=silenced").await;
     assert!(seen.text().contains("by <bdi>Ann &lt;admin&gt;</bdi>, "));
     let firing = server.get("/dashboard/alerts").await;
     assert!(!firing.text().contains("Disk"));

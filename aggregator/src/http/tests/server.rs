@@ -18,11 +18,12 @@ use tower::ServiceExt;
 
 use super::super::{Origins, State, router};
 use crate::clock::Clock;
+use crate::config::{RuleDefaults, parse_rules};
 use crate::http::limits::BodyBudget;
 use crate::inventory::Inventory;
 use crate::metadata::Metadata;
 use crate::query::{QueryOptions, QueryService};
-use crate::rules::{RuleManager, RuleOptions};
+use crate::rules::{External, RuleManager, RuleOptions, RuleSet};
 use crate::scrape::Scraper;
 use crate::write::Writer;
 
@@ -33,6 +34,7 @@ pub(crate) struct Server {
     pub(crate) storage: Arc<Storage>,
     pub(crate) clock: Clock,
     pub(crate) stop: CancellationToken,
+    pub(crate) rules: Arc<RuleManager>,
     router: Router,
 }
 
@@ -87,8 +89,9 @@ impl Server {
             clock.clone(),
             RuleOptions::default(),
         );
+        let rules = Arc::new(rules);
         let state = State {
-            rules: Arc::new(rules),
+            rules: Arc::clone(&rules),
             storage: storage.clone(),
             inventory,
             query,
@@ -107,6 +110,7 @@ impl Server {
             storage,
             clock,
             stop,
+            rules,
             router: router(state),
         }
     }
@@ -143,6 +147,20 @@ impl Server {
         });
         let answer = self.send(Method::POST, "/metrics", body.to_string()).await;
         answer.status
+    }
+
+    /// Evaluates the rules of a file, once or twice; they stay as they are then. Needs paused time.
+    pub(crate) async fn evaluated(&self, rules: &str) {
+        let file = parse_rules(rules, "fleet.yml", &RuleDefaults::default()).unwrap();
+        let set = RuleSet {
+            files: vec![file],
+            external: External::default(),
+        };
+        self.rules.apply(&set, false);
+        while (self.rules.groups().iter()).any(|group| group.last_evaluation.is_none()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.rules.stop().await;
     }
 
     /// Stores what a scrape of `instance` would have brought.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{HAS_COLOURED_LINES, PATIENCE, assert_clean};
 
 /// Everything that the page took over the network, compressed, without what is still flowing.
-const BYTES: &str = "
+pub(super) const BYTES: &str = "
     const entries = [...performance.getEntriesByType('navigation'),
         ...performance.getEntriesByType('resource')];
     return entries.reduce((sum, entry) => sum + entry.encodedBodySize, 0)";

@@ -58,23 +58,23 @@ fn what_is_reported_is_shown_and_moves() {
 
     // The run that failed has raised an alert of its own.
     browser.open(&format!("{origin}dashboard/alerts"));
-    browser.wait_for("both alerts", PATIENCE, &has("Firing (2)"));
+    browser.wait_for("both alerts", PATIENCE, &has("Firing 2"));
     browser.wait_for("the stream", PATIENCE, streamed);
     browser.screenshot("alerts.png");
     // Nothing is taken away from under who types.
-    browser.run("document.querySelector('[name=user]').focus(); return true");
+    browser.run("document.querySelector('[name=by]').focus(); return true");
     let another = json!({"title": "Another", "message": "one", "severity": 1});
     post(&aggregator, "/alerts/", &another);
     let acknowledge = "
-        const user = document.querySelector('[name=user]');
-        user.value = 'Ann'; user.form.querySelector('button').click(); return true";
+        const by = document.querySelector('[name=by]');
+        by.value = 'Ann'; by.form.querySelector('button').click(); return true";
     browser.run(acknowledge);
-    browser.wait_for("one is seen to", PATIENCE, &has("Acknowledged (1)"));
-    browser.open(&format!("{origin}dashboard/alerts?view=acknowledged"));
+    browser.wait_for("one is seen to", PATIENCE, &has("Silenced 1"));
+    browser.open(&format!("{origin}dashboard/alerts?tab=silenced"));
     browser.wait_for("by whom", PATIENCE, &has("by Ann"));
     for (width, scheme) in [(1440, "dark"), (400, "light")] {
         browser.prefer_colours(scheme);
-        for page in ["alerts?view=history", "services", "pipelines"] {
+        for page in ["alerts?tab=reported", "services", "pipelines"] {
             browser.set_width(width);
             browser.open(&format!("{origin}dashboard/{page}"));
             browser.set_width(width);

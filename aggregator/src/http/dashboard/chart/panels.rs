@@ -9,6 +9,7 @@ use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::{Millis, TimeRange};
 use system_stats_model::source::{Samples, Selector, SeriesSource};
 
+use super::bands::{Band, Bands};
 use super::outlook;
 use super::subjects::{Kind, Metric, SUBJECTS, Subject};
 use super::{GAP, Span, seconds};
@@ -34,6 +35,8 @@ pub(in super::super) struct Panels {
     since: Option<f64>,
     #[serde(rename = "panels")]
     pub(super) all: Vec<Panel>,
+    /// When alerts of the host fired.
+    pub(in super::super) alerts: Vec<Band>,
 }
 
 #[derive(PartialEq, Serialize)]
@@ -65,12 +68,14 @@ pub(super) struct Line {
 }
 
 impl Panels {
-    /// The charts of a host; only those that `ids` names, separated by commas, if it is there.
+    /// The charts of a host; only those that `ids` names, separated by commas, if it is there; with the
+    /// bands that are in their stretch.
     pub(in super::super) async fn read(
         inventory: &Inventory,
         host: &Host,
         span: Span,
         ids: Option<&str>,
+        bands: &Bands,
     ) -> Result<Self, InventoryError> {
         let span = span.since_first(host);
         let instance = host.instance.clone();
@@ -95,6 +100,7 @@ impl Panels {
             step: seconds(span.step()),
             since: span.since.map(|_| seconds(span.start())),
             all: panels.await?,
+            alerts: bands.within(span),
         })
     }
 
@@ -105,7 +111,7 @@ impl Panels {
 
     /// Whether the same would be drawn.
     pub(in super::super) fn has_points_of(&self, other: &Self) -> bool {
-        self.all == other.all
+        self.all == other.all && self.alerts == other.alerts
     }
 }
 

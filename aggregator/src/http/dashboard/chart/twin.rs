@@ -1,9 +1,12 @@
 //! The table twins of a host's charts: the same numbers for whoever does not see the drawing.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use system_stats_model::sample::Millis;
 
 use super::super::view::{moment, rate};
+use super::bands::Band;
 use super::panels::{Panel, Panels};
 
 /// A chart as its frame and its table.
@@ -13,6 +16,8 @@ pub(in super::super) struct Twin {
     title: &'static str,
     unit: &'static str,
     notes: Vec<String>,
+    /// The names of the alerts that fired in its time.
+    alerts: Vec<String>,
     /// What the lines are called.
     names: Vec<String>,
     /// Newest first.
@@ -24,18 +29,24 @@ struct Row {
     time: String,
     /// In the order of the names.
     values: Vec<String>,
+    /// The names of the alerts that fired then.
+    alerts: String,
 }
 
 impl Panels {
     /// The tables, in the order of the charts.
     pub(in super::super) fn twins(&self) -> Vec<Twin> {
-        self.all.iter().map(Twin::new).collect()
+        (self.all.iter())
+            .map(|panel| Twin::new(panel, &self.alerts))
+            .collect()
     }
 }
 
 impl Twin {
-    fn new(panel: &Panel) -> Self {
+    fn new(panel: &Panel, bands: &[Band]) -> Self {
         let row = |(at, time): (usize, &f64)| {
+            let firing = bands.iter().filter(|band| band.is_at(*time));
+            let firing: BTreeSet<&str> = firing.map(Band::name).collect();
             let value = |values: &Vec<Option<f64>>| word(values.get(at).copied().flatten(), panel);
             let is_gap = panel.lines.iter().all(|line| line.avg[at].is_none());
             #[expect(
@@ -46,6 +57,7 @@ impl Twin {
             (!is_gap).then(|| Row {
                 time,
                 values: panel.lines.iter().map(|line| value(&line.avg)).collect(),
+                alerts: firing.into_iter().collect::<Vec<_>>().join(", "),
             })
         };
         Self {
@@ -53,6 +65,10 @@ impl Twin {
             title: panel.title,
             unit: panel.unit,
             notes: panel.notes.clone(),
+            alerts: {
+                let names: BTreeSet<&str> = bands.iter().map(Band::name).collect();
+                names.into_iter().map(str::to_owned).collect()
+            },
             names: panel.lines.iter().map(|line| line.name.clone()).collect(),
             rows: panel
                 .times
