@@ -1,6 +1,7 @@
 //! Where the parts meet: starts them in order, reloads them, stops them in the reverse order.
 
 mod configuration;
+mod history;
 mod host_alerts;
 mod local_exporter;
 mod own_metrics;
@@ -27,6 +28,7 @@ use self::host_alerts::HostAlertSink;
 use self::signals::{Asked, Signals};
 use self::sinks::{Logged, Sinks};
 pub use self::store::OlderError;
+use crate::alerting::{Alerting, AlertingError};
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::config::api_keys::KeyFile;
@@ -35,7 +37,7 @@ use crate::http;
 use crate::inventory::{Inventory, InventoryError};
 use crate::metadata::Metadata;
 use crate::query::{QueryOptions, QueryService};
-use crate::rules::{RuleManager, RuleOptions};
+use crate::rules::{AlertSink, RuleManager, RuleOptions};
 use crate::scrape::Scraper;
 use crate::write::Writer;
 
@@ -61,6 +63,8 @@ pub struct Options {
     pub storage: StorageLocation,
     /// How long samples are kept; zero is for ever.
     pub retention: Duration,
+    /// How long the history of alerts is kept; zero is for ever.
+    pub history_retention: Duration,
     /// Which rollups are kept, and for how long; zero is for ever.
     pub rollups: Vec<(Tier, Duration)>,
     /// How much older than the newest sample of its series a sample that others bring may be.
@@ -125,6 +129,9 @@ pub enum StartError {
     /// What clients reported cannot be read.
     #[error("what clients reported cannot be read back: {0}")]
     Inventory(#[from] InventoryError),
+    /// Silences and the alerts that were active cannot be read.
+    #[error("silences and active alerts cannot be read back: {0}")]
+    Alerting(#[from] AlertingError),
     /// The recurring jobs cannot be scheduled.
     #[error(transparent)]
     Housekeeping(#[from] HousekeepingError),
@@ -175,6 +182,7 @@ pub async fn run(options: Options, announce: impl FnOnce(&str)) -> Result<(), St
 /// The parts of a server that has started.
 struct App {
     storage: Arc<Storage>,
+    alerting: Arc<Alerting>,
     housekeeping: Housekeeping,
     reloader: Reloader,
     reloads: mpsc::Receiver<http::ReloadRequest>,
@@ -213,10 +221,17 @@ impl App {
         let query = Arc::new(query);
         let writer = Writer::new(Arc::clone(&storage), Arc::clone(&metadata), clock.clone());
         let (host_alerts, changes) = HostAlertSink::new();
+        let alerting = Alerting::open(Arc::clone(&storage), clock.clone()).await?;
+        let alerting = Arc::new(alerting);
+        let sinks: Vec<Arc<dyn AlertSink>> = vec![
+            Arc::new(Logged),
+            Arc::new(host_alerts),
+            Arc::new(history::Remembered(Arc::clone(&alerting))),
+        ];
         let rules = RuleManager::new(
             Arc::clone(&storage),
             Arc::clone(&query),
-            Arc::new(Sinks(vec![Arc::new(Logged), Arc::new(host_alerts)])),
+            Arc::new(Sinks(sinks)),
             clock.clone(),
             RuleOptions::default(),
         );
@@ -239,10 +254,11 @@ impl App {
         let (told, stop) = (Arc::clone(&inventory), tasks_stop.clone());
         tasks.spawn(host_alerts::commit(changes, told, rules, stop));
         gate.open(http::router(http::State {
-            own_metrics: own_metrics::renderer(&reloader, &storage, &writer),
+            own_metrics: own_metrics::renderer(&reloader, &storage, &writer, &alerting),
             reload: options.enable_lifecycle.then_some(ask),
             scraper: Arc::clone(reloader.scraper()),
             rules: Arc::clone(reloader.rules()),
+            alerting: Arc::clone(&alerting),
             storage: Arc::clone(&storage),
             inventory: Arc::clone(&inventory),
             keys,
@@ -264,10 +280,14 @@ impl App {
             store::expire_regularly(&housekeeping, &storage, &inventory, &clock, retention).await?;
         }
         store::expire_rollups_regularly(&housekeeping, &storage, &clock, &options.rollups).await?;
+        let retention = options.history_retention;
+        let kept = (&alerting, reloader.rules());
+        history::keep_regularly(&housekeeping, kept, (&storage, &clock), retention).await?;
         forget_metadata_regularly(&housekeeping, metadata, clock).await?;
         housekeeping.start().await?;
         Ok(Some(Self {
             storage,
+            alerting,
             housekeeping,
             reloader,
             reloads,
@@ -312,6 +332,7 @@ impl App {
         self.tasks.wait().await;
         self.reloader.scraper().stop().await;
         self.housekeeping.stop().await;
+        self.alerting.tick();
         self.exporter_stop.cancel();
         self.exporter.close();
         self.exporter.wait().await;

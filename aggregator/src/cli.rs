@@ -188,6 +188,16 @@ pub struct ServeArgs {
     )]
     retention: Duration,
 
+    /// How long the history of alerts is kept; 0 is for ever.
+    #[arg(
+        long = "storage.alert-history.retention",
+        value_name = "DURATION",
+        default_value = "1y",
+        env = "SYSTEM_STATS_AGGREGATOR_STORAGE_ALERT_HISTORY_RETENTION",
+        value_parser = parse_duration
+    )]
+    history_retention: Duration,
+
     /// Which rollups are kept once samples are gone, and for how long: 5m, 1h or both, each with a
     /// duration, 0 being for ever; empty for none.
     #[arg(
@@ -291,6 +301,7 @@ impl ServeArgs {
             origins: self.origins.clone(),
             storage: self.storage_location(environment),
             retention: self.retention,
+            history_retention: self.history_retention,
             fold_after: self.fold_after,
             rollups: self.rollups.0.clone(),
             out_of_order_window: self.out_of_order_window,

@@ -6,10 +6,12 @@
 //! * `legacy` - the REST contracts of three older systems
 //! * `lifecycle` - `/-/…` and what a client finds at `/`
 //! * `prometheus` - Prometheus' own HTTP API
+//! * `alertmanager` - silences and alerts as Alertmanager's API has them
 //! * `dashboard` - the pages and what they load
 //! * `cors`, `keys`, `same_site` - whose pages and which clients may do what
 //! * `limits`, `error`, `negotiate`, `params` - what holds for all of them
 
+mod alertmanager;
 mod cors;
 mod dashboard;
 mod error;
@@ -58,6 +60,12 @@ pub fn router(state: State) -> Router {
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(from_fn_with_state(Arc::clone(&state), keys::writing))
         .layer(from_fn_with_state(limits.within(MAX_WRITE_TIME), guard));
+    let acting = |handler: MethodRouter<Arc<State>>| {
+        handler.route_layer(from_fn_with_state(Arc::clone(&state), keys::writing))
+    };
+    let silences = get(alertmanager::silences).merge(acting(post(alertmanager::create)));
+    let silence = get(alertmanager::silence).merge(acting(delete(alertmanager::expire)));
+    let acknowledge = acting(post(prometheus::acknowledge));
     Router::new()
         .merge(contracts(&state))
         .route("/-/healthy", get(lifecycle::healthy))
@@ -71,6 +79,13 @@ pub fn router(state: State) -> Router {
         .route("/api/v1/status/buildinfo", get(prometheus::buildinfo))
         .route("/api/v1/rules", get(prometheus::rules))
         .route("/api/v1/alerts", get(prometheus::alerts))
+        .route("/api/v1/alerts/history", get(prometheus::history))
+        .route("/api/v1/alerts/acknowledge", acknowledge)
+        .route("/api/v2/status", get(alertmanager::status))
+        .route("/api/v2/receivers", get(alertmanager::receivers))
+        .route("/api/v2/alerts", get(alertmanager::alerts))
+        .route("/api/v2/silences", silences)
+        .route("/api/v2/silence/{id}", silence)
         .route("/api/v1/targets", get(prometheus::targets))
         .route("/dashboard", get(dashboard::overview))
         .route("/dashboard/hosts/{host}", get(dashboard::host))

@@ -2,6 +2,7 @@
 //!
 //! The library exists for the binary and its tests; see ARCHITECTURE.md for the map.
 
+pub mod alerting;
 pub mod app;
 pub mod cli;
 pub mod clock;

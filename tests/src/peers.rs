@@ -31,6 +31,12 @@ pub const PROMTOOL: Peer = Peer {
     path: "/usr/bin/promtool",
     package: "prometheus",
 };
+/// Alertmanager's client.
+pub const AMTOOL: Peer = Peer {
+    variable: "AMTOOL",
+    path: "/usr/bin/amtool",
+    package: "prometheus-alertmanager",
+};
 /// The exporter everybody has.
 pub const NODE_EXPORTER: Peer = Peer {
     variable: "NODE_EXPORTER",

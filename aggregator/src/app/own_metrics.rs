@@ -11,18 +11,25 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use system_stats_storage::Storage;
 
 use super::configuration::Reloader;
+use crate::alerting::Alerting;
 use crate::http::OwnMetrics;
 use crate::telemetry::metrics;
 use crate::write::Writer;
 
 /// Registers everything; the result writes it in a format.
-pub(super) fn renderer(reloader: &Reloader, storage: &Arc<Storage>, writer: &Writer) -> OwnMetrics {
+pub(super) fn renderer(
+    reloader: &Reloader,
+    storage: &Arc<Storage>,
+    writer: &Writer,
+    alerting: &Alerting,
+) -> OwnMetrics {
     let mut registry = metrics::registry();
     reloader.metrics().register(&mut registry);
     reloader.scraper().metrics().register(&mut registry);
     reloader.query().metrics().register(&mut registry);
     reloader.rules().metrics().register(&mut registry);
     writer.metrics().register(&mut registry);
+    alerting.metrics().register(&mut registry);
     registry.register_collector(Box::new(StorageMetrics(Arc::clone(storage))));
     Arc::new(move |exposition| metrics::render(&registry, exposition))
 }

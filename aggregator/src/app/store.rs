@@ -146,7 +146,7 @@ pub(super) async fn expire_rollups_regularly(
 
 /// Samples before it are to go. Counted from the newest sample when that is behind the clock: a
 /// clock that jumps ahead removes nothing, and imported history keeps its span.
-fn horizon(newest: Option<Millis>, now: Millis, retention: Duration) -> Option<Millis> {
+pub(super) fn horizon(newest: Option<Millis>, now: Millis, retention: Duration) -> Option<Millis> {
     let retention = Millis::try_from(retention.as_millis()).ok()?;
     Some(newest?.min(now).saturating_sub(retention))
 }

@@ -76,6 +76,14 @@ pub(crate) enum ApiError {
     /// The body is of a kind that is not taken here.
     #[error("{0}")]
     Unsupported(String),
+    /// A body or path that Alertmanager's own framework would refuse.
+    #[error("{message}")]
+    Refused {
+        /// Its number for the reason; from 600 on the request could be read.
+        code: u16,
+        /// The reason.
+        message: String,
+    },
     /// The expression of a query has no value.
     #[error("{0}")]
     Execution(String),
@@ -97,7 +105,10 @@ impl ApiError {
     /// The status, the same in every dialect.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Refused { code: 600.., .. } | Self::Execution(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Self::BadRequest(_) | Self::Refused { .. } => StatusCode::BAD_REQUEST,
             Self::Missing(_) | Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -105,7 +116,6 @@ impl ApiError {
             Self::CrossSite | Self::Disabled(_) => StatusCode::FORBIDDEN,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Execution(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Canceled(_) => StatusCode::from_u16(CANCELED).unwrap_or(StatusCode::BAD_REQUEST),
             Self::Timeout { .. } | Self::Unavailable(_) | Self::QueryTimeout(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -173,6 +183,8 @@ pub(crate) enum Dialect {
     Legacy,
     /// Prometheus' envelope.
     Prometheus,
+    /// A JSON string.
+    Alertmanager,
     /// A line of text.
     Plain,
     /// A page.
@@ -186,6 +198,8 @@ impl Dialect {
             Self::Plain
         } else if path.starts_with("/api/v1/") {
             Self::Prometheus
+        } else if path.starts_with("/api/v2/") {
+            Self::Alertmanager
         } else if path.starts_with("/-/") {
             Self::Plain
         } else if path == "/dashboard" || path.starts_with("/dashboard/") {
@@ -204,6 +218,12 @@ pub(crate) fn render(mut response: Response, dialect: Dialect) -> Response {
     let message = error.to_string();
     let body = match dialect {
         Dialect::Legacy => Json(json!({ "error": message })).into_response(),
+        Dialect::Alertmanager => match &error {
+            ApiError::Refused { code, message } => {
+                Json(json!({ "code": code, "message": message })).into_response()
+            }
+            _ => Json(message).into_response(),
+        },
         // What is not there at all is answered by Prometheus' router, before its API: Grafana
         // tells a server without an API for rules from one with it by this text.
         Dialect::Prometheus if error == ApiError::NotFound => {
@@ -256,6 +276,7 @@ mod tests {
                 "/api/v1/targets",
                 r#"{"status":"error","errorType":"bad_data","error":"no <such> \"thing\""}"#,
             ),
+            ("/api/v2/silences", r#""no <such> \"thing\"""#),
             ("/-/reload", "no <such> \"thing\"\n"),
             ("/dashboards", r#"{"error":"no <such> \"thing\""}"#),
         ];
@@ -277,6 +298,18 @@ mod tests {
         assert_eq!(canceled.status().as_u16(), 499);
         let plain = ApiError::BadRequest("out of bounds".to_owned());
         assert_eq!(body(plain, "/api/v1/write").await, "out of bounds\n");
+    }
+
+    #[tokio::test]
+    async fn what_alertmanager_would_not_even_look_at() {
+        let refused = |code| ApiError::Refused {
+            code,
+            message: "comment in body is required".to_owned(),
+        };
+        assert_eq!(refused(602).status().as_u16(), 422);
+        assert_eq!(refused(400).status().as_u16(), 400);
+        let expected = r#"{"code":602,"message":"comment in body is required"}"#;
+        assert_eq!(body(refused(602), "/api/v2/silences").await, expected);
     }
 
     #[tokio::test]

@@ -48,6 +48,13 @@ fn require(state: &State, headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
+/// The name of the key that the request presents, if it is in force.
+pub(crate) fn name(state: &State, headers: &HeaderMap) -> Option<String> {
+    let keys = state.keys.current();
+    let name = presented(headers).and_then(|key| keys.name_of(key));
+    name.map(str::to_owned)
+}
+
 /// Whether the request presents a key that is in force.
 pub(crate) fn is_presented(state: &State, headers: &HeaderMap) -> bool {
     presented(headers).is_some_and(|key| state.keys.current().name_of(key).is_some())
@@ -60,8 +67,8 @@ pub(crate) async fn deleting(Extracted(state): Shared, request: Request, next: N
     guarded(&state, checked, request, next).await
 }
 
-/// The layer for remote writes and imports: as for what deletes, and no exemptions, as their
-/// clients can send a key.
+/// The layer for remote writes and imports, and for what is done to silences: as for what deletes,
+/// and no exemptions, as their clients can send a key.
 pub(crate) async fn writing(Extracted(state): Shared, request: Request, next: Next) -> Response {
     let checked = if state.keys.current().is_empty() {
         Ok(())

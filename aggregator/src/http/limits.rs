@@ -20,6 +20,8 @@ pub const MAX_BODY: usize = 2 << 20;
 pub(crate) const MAX_WRITE_BODY: usize = 32 << 20;
 /// Bytes that the bodies of writes may take all together; further ones wait unread.
 const MAX_WRITE_BODIES: usize = 256 << 20;
+/// The longest body that makes or changes a silence, in bytes.
+pub(crate) const MAX_SILENCE: usize = 64 << 10;
 /// How deep arrays and objects in a request body may nest.
 pub(crate) const MAX_DEPTH: usize = 64;
 /// The longest name of a host, a service or the like that may be pushed, in characters.

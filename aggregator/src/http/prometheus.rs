@@ -3,11 +3,13 @@
 //! * `query`, `result` - instant and range queries, and how their results are written
 //! * `names` - label names, label values, series
 //! * `metadata`, `rules`, `status`, `targets` - what else clients ask for
+//! * `history` - what alerts did, and acknowledging them: ours, not Prometheus'
 //! * `write` - remote write and imports
 //! * `form`, `body` - parameters in, JSON out
 
 mod body;
 mod form;
+mod history;
 mod metadata;
 mod names;
 mod query;
@@ -19,6 +21,7 @@ mod write;
 
 use serde::Serialize;
 
+pub(super) use history::{acknowledge, history};
 pub(super) use metadata::metadata;
 pub(super) use names::{names, series, values};
 pub(super) use query::{exemplars, instant, range};

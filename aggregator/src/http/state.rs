@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::cors::Origins;
 use super::limits::BodyBudget;
+use crate::alerting::Alerting;
 use crate::clock::Clock;
 use crate::config::api_keys::KeyFile;
 use crate::inventory::Inventory;
@@ -35,6 +36,8 @@ pub struct State {
     pub scraper: Arc<Scraper>,
     /// Rules and their alerts.
     pub rules: Arc<RuleManager>,
+    /// The history of alerts, silences and acknowledgements.
+    pub alerting: Arc<Alerting>,
     /// The keys of writing clients.
     pub keys: Arc<KeyFile>,
     /// Which sites' pages may use the contracts that are open to them.

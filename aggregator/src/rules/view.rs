@@ -78,6 +78,14 @@ impl FiringRule {
     }
 }
 
+impl RuleView {
+    /// Whether it is a rule that raises alerts.
+    #[must_use]
+    pub fn is_alerting(&self) -> bool {
+        matches!(self.rule.kind, RuleKind::Alerting { .. })
+    }
+}
+
 impl GroupView {
     pub(super) fn new(group: &Group) -> Self {
         let (last_evaluation, duration) = group.last();

@@ -30,6 +30,7 @@ const BUILDINGS: [Building; 2] = [
             (
                 3,
                 &[
+                    "alerting",
                     "scrape",
                     "discovery",
                     "rules",

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod alert_history;
 mod beside_node_exporter;
 mod clients;
 mod collectors;

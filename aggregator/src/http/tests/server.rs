@@ -10,6 +10,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use system_stats_model::append::{Appender, Batch, Order, Row, Urgency};
 use system_stats_model::labels::Labels;
+use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::Millis;
 use system_stats_storage::memory::MemoryStore;
 use system_stats_storage::{Options, Storage};
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::super::{Origins, State, router};
+use crate::alerting::{AlertChange, Alerting, Draft, Phase};
 use crate::clock::Clock;
 use crate::config::{RuleDefaults, parse_rules};
 use crate::http::limits::BodyBudget;
@@ -33,6 +35,7 @@ pub(crate) const NOW: Millis = 1_780_000_000_000;
 pub(crate) struct Server {
     pub(crate) storage: Arc<Storage>,
     pub(crate) clock: Clock,
+    pub(crate) alerting: Arc<Alerting>,
     pub(crate) stop: CancellationToken,
     pub(crate) rules: Arc<RuleManager>,
     router: Router,
@@ -90,8 +93,11 @@ impl Server {
             RuleOptions::default(),
         );
         let rules = Arc::new(rules);
+        let alerting = Alerting::open(storage.clone(), clock.clone()).await;
+        let alerting = Arc::new(alerting.unwrap());
         let state = State {
             rules: Arc::clone(&rules),
+            alerting: alerting.clone(),
             storage: storage.clone(),
             inventory,
             query,
@@ -109,6 +115,7 @@ impl Server {
         Self {
             storage,
             clock,
+            alerting,
             stop,
             rules,
             router: router(state),
@@ -138,6 +145,38 @@ impl Server {
     pub(crate) async fn send(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
         let request = Request::builder().method(method).uri(path);
         self.ask(request.body(body.into()).unwrap()).await
+    }
+
+    /// A rule says that an alert begins to fire.
+    pub(crate) fn fire(&self, name: &str, instance: &str) {
+        let at = self.clock.now();
+        self.alerting.changed(vec![AlertChange {
+            at,
+            file: "rules.yml".to_owned(),
+            group: "hosts".to_owned(),
+            from: Phase::Inactive,
+            to: Phase::Firing,
+            labels: Labels::from_pairs([("alertname", name), ("instance", instance)]),
+            annotations: vec![("summary".to_owned(), "it is high".to_owned())],
+            value: 1.5,
+            active_at: at,
+            fired_at: Some(at),
+            is_noticed: false,
+        }]);
+    }
+
+    /// Silences a label's value for an hour; the silence's id.
+    pub(crate) async fn silence(&self, name: &str, value: &str) -> String {
+        let now = self.clock.now();
+        let draft = Draft {
+            id: String::new(),
+            matchers: vec![Matcher::equal(name, value)],
+            starts_at: now,
+            ends_at: now + 3_600_000,
+            created_by: "ann".to_owned(),
+            comment: "moving".to_owned(),
+        };
+        self.alerting.set_silence(draft).await.unwrap()
     }
 
     /// Pushes a reading; the status.
