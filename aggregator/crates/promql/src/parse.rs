@@ -16,6 +16,7 @@ mod literal;
 mod modifier;
 mod range;
 mod selector;
+mod series;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -28,6 +29,7 @@ use lexer::Lexer;
 use token::{Kind, Token};
 
 pub use error::ParseError;
+pub use series::{Point, parse_labels, parse_series};
 
 /// What the language offers beyond its stable core, and how much nesting it bears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use system_stats_model::labels::Labels;
 use system_stats_model::sample::{Millis, is_stale};
+use system_stats_promql::parse::Point;
 use system_stats_promql::plan::TimeSpan;
 use system_stats_promql::value::{Columns, Element, Series, Value};
 
 use crate::script::Eval;
-use crate::series::Point;
 
 /// The relative difference up to which values count as equal.
 const EPSILON: f64 = 1e-6;

@@ -23,7 +23,6 @@ mod faulty;
 mod limits;
 mod run;
 mod script;
-mod series;
 
 use std::path::Path;
 use std::{fs, io};

@@ -6,13 +6,12 @@ use system_stats_model::sample::Millis;
 use system_stats_model::source::FixedSource;
 use system_stats_promql::ast::{At, Expr, Function};
 use system_stats_promql::eval::{Options, Output, evaluate};
-use system_stats_promql::parse::{ParseOptions, parse};
+use system_stats_promql::parse::{ParseOptions, Point, parse};
 use system_stats_promql::plan::{Plan, TimeSpan};
 use system_stats_promql::value::Value;
 
 use crate::compare::{compare, of_columns};
 use crate::script::{Command, Eval, Load, parse_script};
-use crate::series::Point;
 
 /// What came of a script.
 #[derive(Debug, Default)]

@@ -3,11 +3,10 @@
 use system_stats_model::labels::Labels;
 use system_stats_model::sample::Millis;
 use system_stats_promql::ast::Expr;
-use system_stats_promql::parse::{ParseOptions, parse};
+use system_stats_promql::parse::{ParseOptions, Point, parse, parse_series};
 use system_stats_promql::plan::TimeSpan;
 
 use crate::expect::Expects;
-use crate::series::{Point, number, parse_series};
 
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -86,7 +85,7 @@ impl<'a> Reader<'a> {
         let (line, gap) = (self.at, duration(gap)?);
         let mut series: Vec<(Labels, Vec<Point>)> = Vec::new();
         while let Some(text) = self.line() {
-            let (labels, points) = parse_series(text)?;
+            let (labels, points) = parse_series(text).map_err(|error| error.to_string())?;
             // Within one block the last one counts.
             series.retain(|(other, _)| *other != labels);
             series.push((labels, points));
@@ -109,11 +108,11 @@ impl<'a> Reader<'a> {
                 eval.expects.add(expectation.trim())?;
             } else if eval.expects.add_old(line)? {
                 break;
-            } else if let Ok(value) = number(line) {
+            } else if let Ok(value) = line.parse() {
                 eval.scalar = Some(value);
                 break;
             } else {
-                let (labels, points) = parse_series(line)?;
+                let (labels, points) = parse_series(line).map_err(|error| error.to_string())?;
                 eval.series.retain(|(other, _)| *other != labels);
                 eval.series.push((labels, points));
             }
