@@ -15,6 +15,7 @@ use self::rollups::Rollups;
 use crate::app::{ConfigSource, Options, StorageLocation};
 use crate::config::{parse_bytes, parse_duration};
 use crate::http::Origins;
+use crate::query::QueryOptions;
 use crate::telemetry::logging::{LogFormat, LogLevel};
 
 /// The configuration file that is read when it is there and none was named.
@@ -42,6 +43,9 @@ pub enum Command {
     /// Check a file without starting anything; exit 1 when it has errors.
     #[command(subcommand)]
     Check(Check),
+    /// Run unit tests; exit 1 when one fails.
+    #[command(subcommand)]
+    Test(Test),
     /// Ask a running server whether it is healthy; exit 1 when it does not say so in 3 s.
     Healthcheck {
         /// Whom to ask [default: `/-/healthy` on the first --web.listen-address].
@@ -110,6 +114,21 @@ pub enum Check {
     },
     /// Check rule files.
     Rules {
+        /// The files.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// What can be tested.
+#[derive(Debug, Subcommand)]
+pub enum Test {
+    /// Run unit tests of rules, in the format of promtool's files.
+    Rules {
+        /// Run only tests in whose name this regular expression matches something; may be given
+        /// several times.
+        #[arg(long = "run", value_name = "REGEX")]
+        run: Vec<String>,
         /// The files.
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
@@ -323,6 +342,12 @@ impl ServeArgs {
             });
         }
         Url::parse(&format!("http://{address}/-/healthy")).ok()
+    }
+
+    /// How queries are answered by a server with these flags.
+    #[must_use]
+    pub fn query_options(&self) -> QueryOptions {
+        self.query.options()
     }
 
     fn config_source(&self) -> ConfigSource {

@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod builtin;
 mod fields;
 mod global;
+mod rule_tests;
 mod rules;
 mod scrape;
 mod units;
@@ -22,6 +23,10 @@ use system_stats_model::labels::Labels;
 
 pub use self::fields::Problem;
 use self::fields::{Place, Problems};
+pub use self::rule_tests::{
+    AlertCase, ExpectedAlert, ExpressionCase, InputSeries, Pairs, RuleTest, RuleTestFile,
+    load_rule_tests, parse_rule_tests,
+};
 pub use self::rules::{
     Rule, RuleDefaults, RuleFile, RuleGroup, RuleKind, load_rules, parse_rules, rule_files,
 };

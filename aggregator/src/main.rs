@@ -9,8 +9,10 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use reqwest::Url;
 use system_stats_aggregator::app::{self, StartError};
-use system_stats_aggregator::cli::{Check, Cli, Command, ServeArgs};
+use system_stats_aggregator::cli::{Check, Cli, Command, ServeArgs, Test};
 use system_stats_aggregator::config::{self, ConfigError, RuleDefaults, ScrapeConfig};
+use system_stats_aggregator::query::QueryOptions;
+use system_stats_aggregator::rules::UnitTests;
 use system_stats_aggregator::telemetry;
 use system_stats_sql::operations;
 
@@ -24,6 +26,15 @@ fn main() -> ExitCode {
     match cli.command {
         Some(Command::Check(Check::Config { files })) => check(&files, check_config),
         Some(Command::Check(Check::Rules { files })) => check(&files, check_rules),
+        Some(Command::Test(Test::Rules { run, files })) => {
+            match test_rules(&files, &run, cli.serve.query_options()) {
+                Ok(exit) => exit,
+                Err(error) => {
+                    fail(&format!("{error:#}"));
+                    ExitCode::FAILURE
+                }
+            }
+        }
         Some(Command::Healthcheck { url }) => {
             match healthcheck(url.or_else(|| cli.serve.health_url())) {
                 Ok(()) => ExitCode::SUCCESS,
@@ -79,7 +90,8 @@ fn operate(command: &Command, serve: &ServeArgs) -> anyhow::Result<ExitCode> {
             checked.damage.into_iter().chain([sum]).collect()
         }
         Command::Check(Check::Config { .. } | Check::Rules { .. })
-        | Command::Healthcheck { .. } => Vec::new(),
+        | Command::Healthcheck { .. }
+        | Command::Test(_) => Vec::new(),
     };
     for line in lines {
         // Whoever closed our standard output has the exit code.
@@ -127,6 +139,38 @@ fn check_rules(file: &Path) -> Result<String, ConfigError> {
     let groups: Vec<_> = read.iter().flat_map(|file| &file.groups).collect();
     let rules: usize = groups.iter().map(|group| group.rules.len()).sum();
     Ok(format!("{} groups, {rules} rules", groups.len()))
+}
+
+/// Runs unit tests file by file, and says as promtool does what came of each.
+fn test_rules(files: &[PathBuf], only: &[String], query: QueryOptions) -> anyhow::Result<ExitCode> {
+    let tests = UnitTests::new(query).only(only).context("--run")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let (mut out, mut exit) = (std::io::stdout(), ExitCode::SUCCESS);
+    for file in files {
+        // Whoever closed our output has the exit code.
+        let _ = writeln!(out, "Unit Testing:  {}", file.display());
+        let failures = match runtime.block_on(tests.run(file)) {
+            Ok(report) => {
+                for warning in report.warnings {
+                    let _ = writeln!(std::io::stderr(), "  WARNING: {warning}");
+                }
+                report.failures
+            }
+            Err(error) => vec![error.to_string()],
+        };
+        if failures.is_empty() {
+            let _ = writeln!(out, "  SUCCESS");
+        } else {
+            exit = ExitCode::FAILURE;
+            let text = failures.join("\n\n");
+            let _ = writeln!(std::io::stderr(), "  FAILED:\n{text}\n");
+        }
+        let _ = writeln!(out);
+    }
+    Ok(exit)
 }
 
 fn serve(arguments: &ServeArgs) -> ExitCode {

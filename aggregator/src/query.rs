@@ -68,6 +68,17 @@ impl Default for QueryOptions {
     }
 }
 
+impl QueryOptions {
+    /// What expressions may use.
+    pub(crate) fn parse_options(&self) -> ParseOptions {
+        ParseOptions {
+            experimental_functions: self.experimental_functions,
+            fill_modifiers: self.fill_modifiers,
+            ..ParseOptions::default()
+        }
+    }
+}
+
 /// A question in PromQL.
 #[derive(Clone, Debug)]
 pub struct Query {
@@ -303,11 +314,7 @@ impl QueryService {
 
     /// What expressions may use.
     pub(crate) fn parse_options(&self) -> ParseOptions {
-        ParseOptions {
-            experimental_functions: self.options.experimental_functions,
-            fill_modifiers: self.options.fill_modifiers,
-            ..ParseOptions::default()
-        }
+        self.options.parse_options()
     }
 
     fn eval_options(&self, query: &Query, lookup: Lookup) -> eval::Options<'static> {

@@ -7,6 +7,7 @@
 //! * `alert`, `recording` - what results become
 //! * `output` - writing series and their ends; `restore` - pending alerts after a restart
 //! * `view` - what is told to others; `suppression` - what a dead host explains
+//! * `unit_test` - all of that over series that a file has, at the times that it names
 
 mod alert;
 mod group;
@@ -15,6 +16,7 @@ mod output;
 mod recording;
 mod restore;
 mod suppression;
+mod unit_test;
 mod view;
 mod worker;
 
@@ -38,6 +40,7 @@ use self::group::Group;
 pub use self::group::{Progress, RuleHealth};
 pub use self::metrics::RuleMetrics;
 pub use self::suppression::DeadHosts;
+pub use self::unit_test::{UnitTestReport, UnitTests};
 pub use self::view::{FiringRule, GroupView, RuleView};
 use self::worker::{Ending, Worker};
 use crate::clock::{Clock, Schedule};
@@ -114,6 +117,37 @@ struct Engine {
     tasks: TaskTracker,
 }
 
+impl Engine {
+    fn new(
+        storage: Arc<Storage>,
+        query: Arc<QueryService>,
+        sink: Arc<dyn AlertSink>,
+        clock: Clock,
+        options: RuleOptions,
+    ) -> Self {
+        Self {
+            appender: storage,
+            query,
+            sink,
+            clock,
+            options,
+            metrics: RuleMetrics::default(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// The plan of an expression, and its usual spelling.
+    fn plan(&self, expression: &str) -> Option<(Plan, String)> {
+        match parse(expression, &self.query.parse_options()) {
+            Ok(tree) => Some((Plan::new(&tree, expression), tree.to_string())),
+            Err(error) => {
+                tracing::error!(expression, %error, "a rule is left out");
+                None
+            }
+        }
+    }
+}
+
 /// Owns the loops of all groups.
 pub struct RuleManager {
     engine: Arc<Engine>,
@@ -147,15 +181,7 @@ impl RuleManager {
         options: RuleOptions,
     ) -> Self {
         Self {
-            engine: Arc::new(Engine {
-                appender: storage,
-                query,
-                sink,
-                clock,
-                options,
-                metrics: RuleMetrics::default(),
-                tasks: TaskTracker::new(),
-            }),
+            engine: Arc::new(Engine::new(storage, query, sink, clock, options)),
             shutdown: CancellationToken::new(),
             running: Mutex::default(),
         }
@@ -191,7 +217,7 @@ impl RuleManager {
                         same
                     }
                     other => {
-                        let plan = |expression: &str| self.plan(expression);
+                        let plan = |expression: &str| self.engine.plan(expression);
                         let (definition, external) = (definition.clone(), Arc::clone(&external));
                         let group = Group::new(&file.path, definition, external, plan, restores);
                         self.start(group, other, restores)
@@ -205,17 +231,6 @@ impl RuleManager {
         }
         let rules = running.iter().map(|one| one.group.rules.len()).sum();
         self.engine.metrics.loaded(running.len(), rules);
-    }
-
-    /// The plan of an expression, and its usual spelling.
-    fn plan(&self, expression: &str) -> Option<(Plan, String)> {
-        match parse(expression, &self.engine.query.parse_options()) {
-            Ok(tree) => Some((Plan::new(&tree, expression), tree.to_string())),
-            Err(error) => {
-                tracing::error!(expression, %error, "a rule is left out");
-                None
-            }
-        }
     }
 
     fn start(&self, group: Group, before: Option<Running>, restores: bool) -> Running {

@@ -319,7 +319,7 @@ fn alerting(rule: &Rule) -> Option<AlertingRule<'_>> {
     }
 }
 
-fn elements_of(value: Value) -> Result<Vec<Element>, RuleError> {
+pub(super) fn elements_of(value: Value) -> Result<Vec<Element>, RuleError> {
     match value {
         Value::Vector { elements, .. } => Ok(elements),
         Value::Scalar { value, .. } => Ok(vec![Element {

@@ -33,3 +33,4 @@ mod rules;
 mod service;
 mod stopping;
 mod system;
+mod unit_tests;
