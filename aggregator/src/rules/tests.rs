@@ -1,14 +1,17 @@
 //! Groups over a store in memory, evaluated at chosen times.
 
+mod failures;
+mod times;
+
 use std::sync::{Arc, Mutex};
 
+use prometheus_client::registry::Registry;
 use system_stats_model::append::{Appender, Batch, Order, Row, Urgency};
 use system_stats_model::labels::Labels;
 use system_stats_model::sample::Millis;
 use system_stats_promql::value::{Element, Value};
 use system_stats_storage::memory::MemoryStore;
 use system_stats_storage::{Options, Storage};
-use tokio_util::task::TaskTracker;
 
 use super::group::{Group, RuleHealth};
 use super::{AlertSink, Engine, External, RuleMetrics, RuleOptions, Transition};
@@ -44,20 +47,19 @@ impl Bench {
         let storage = Arc::new(storage.unwrap());
         let query = QueryService::new(Arc::clone(&storage), QueryOptions::default());
         let told = Arc::new(Told::default());
-        let engine = Engine {
-            appender: storage,
-            query: Arc::new(query),
-            sink: Arc::<Told>::clone(&told),
-            clock: Clock::manual(0),
-            options: RuleOptions::default(),
-            metrics: RuleMetrics::default(),
-            tasks: TaskTracker::new(),
-        };
+        let (query, sink) = (Arc::new(query), Arc::<Told>::clone(&told));
+        let (clock, options) = (Clock::manual(0), RuleOptions::default());
+        let engine = Engine::new(storage, query, sink, clock, options);
         Self { engine, told }
     }
 
     fn group(&self, rules: &str, restores: bool) -> Group {
-        let text = format!("groups: [{{name: g, interval: 1m, rules: [{rules}]}}]");
+        self.group_with("", rules, restores)
+    }
+
+    /// A group with further settings, each with a comma behind it.
+    fn group_with(&self, settings: &str, rules: &str, restores: bool) -> Group {
+        let text = format!("groups: [{{name: g, interval: 1m, {settings} rules: [{rules}]}}]");
         let file = parse_rules(&text, "r.yml", &RuleDefaults::default()).unwrap();
         let external = External {
             labels: Labels::from_pairs([("region", "eu")]),
@@ -114,6 +116,16 @@ impl Bench {
     }
 }
 
+/// The value of one of the manager's own counters.
+fn counted(metrics: &RuleMetrics, name: &str) -> String {
+    let mut registry = Registry::default();
+    metrics.register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    let value = |line: &str| Some(line.strip_prefix(name)?.trim().to_owned());
+    text.lines().find_map(value).unwrap()
+}
+
 #[tokio::test]
 async fn rules_see_what_those_before_them_gave() {
     let bench = Bench::new().await;
@@ -142,35 +154,6 @@ async fn rules_see_what_those_before_them_gave() {
     assert!(bench.read("ALERTS", 2 * MINUTE).await.is_empty());
     assert_eq!(bench.read("host:t", 2 * MINUTE).await.len(), 2);
     assert_eq!(bench.told().len(), 1);
-}
-
-#[tokio::test]
-async fn a_rule_that_fails_leaves_the_others_and_its_alerts_alone() {
-    let bench = Bench::new().await;
-    let group = bench.group(
-        "{alert: Some, expr: t > 0, for: 5m}, \
-         {record: same, expr: 'label_replace(t, \"host\", \"x\", \"\", \"\")'}, \
-         {alert: Broken, expr: 'label_replace(t, \"host\", \"x\", \"\", \"\") > 0'}, \
-         {record: fine, expr: count(t)}",
-        false,
-    );
-    for (host, at) in [("a", 0), ("b", 0), ("a", MINUTE), ("b", MINUTE)] {
-        bench.write("t", host, at + MINUTE, 1.0);
-        group.evaluate(&bench.engine, at + MINUTE).await;
-    }
-    assert_eq!(bench.read("fine", 2 * MINUTE).await, ["fine 2"]);
-    let health: Vec<&str> = group
-        .rules
-        .iter()
-        .map(|rule| rule.progress().health.as_str())
-        .collect();
-    assert_eq!(health, ["ok", "err", "err", "ok"]);
-    let error = group.rules[1].progress().last_error;
-    assert!(error.contains("same labelset"), "{error}");
-    assert_eq!(group.rules[0].active().len(), 2);
-    let active_at = group.rules[0].active()[0].active_at;
-    assert_eq!(active_at, MINUTE, "since when it is pending survives");
-    assert_eq!(group.rules[3].progress().health, RuleHealth::Ok);
 }
 
 #[tokio::test]
@@ -233,35 +216,17 @@ async fn a_group_that_changes_keeps_the_state_of_its_rules() {
 }
 
 #[tokio::test]
-async fn pending_alerts_go_on_after_a_restart() {
+async fn an_alert_has_series_of_one_state_at_a_time() {
     let bench = Bench::new().await;
-    let rules = "{alert: Long, expr: t > 0, for: 30m}, {alert: Short, expr: t > 0, for: 5m}";
-    let before = bench.group(rules, false);
-    for minute in 1..=20 {
+    let group = bench.group("{alert: A, expr: t > 0, for: 1m}", false);
+    for (minute, state) in [(1, "pending"), (2, "firing"), (3, "firing")] {
         bench.write("t", "a", minute * MINUTE, 1.0);
-        before.evaluate(&bench.engine, minute * MINUTE).await;
+        group.evaluate(&bench.engine, minute * MINUTE).await;
+        let expected = format!(r#"ALERTS{{alertname="A",alertstate="{state}",host="a"}} 1"#);
+        assert_eq!(bench.read("ALERTS", minute * MINUTE).await, [expected]);
+        let since = [r#"ALERTS_FOR_STATE{alertname="A",host="a"} 60"#];
+        assert_eq!(bench.read("ALERTS_FOR_STATE", minute * MINUTE).await, since);
     }
-    // Down for ten minutes.
-    let after = bench.group(rules, true);
-    for minute in [31, 32] {
-        bench.write("t", "a", minute * MINUTE, 1.0);
-        after.evaluate(&bench.engine, minute * MINUTE).await;
-    }
-    let written = bench.read("ALERTS", 32 * MINUTE).await;
-    assert!(
-        written.is_empty(),
-        "nothing before the past is known: {written:?}"
-    );
-    after.restore(&bench.engine, 32 * MINUTE).await;
-    let active_at = |at: usize| after.rules[at].active()[0].active_at / MINUTE;
-    // Nineteen of its thirty minutes had passed; the twelve without an evaluation do not count.
-    assert_eq!(active_at(0), 13);
-    assert_eq!(
-        active_at(1),
-        31,
-        "shorter than the grace period: it starts over"
-    );
-    bench.write("t", "a", 33 * MINUTE, 1.0);
-    after.evaluate(&bench.engine, 33 * MINUTE).await;
-    assert_eq!(bench.read("ALERTS", 33 * MINUTE).await.len(), 2);
+    let labels = &group.rules[0].active()[0].labels;
+    assert_eq!(labels.get("region"), None, "external labels are for others");
 }
