@@ -93,6 +93,18 @@ pub fn router(state: State) -> Router {
         .route("/dashboard/pipelines", get(dashboard::reports::pipelines))
         .route("/dashboard/alerts", get(dashboard::alerts::alerts))
         .route(
+            "/dashboard/alerts/silence",
+            get(dashboard::alerts::silences::form).post(dashboard::alerts::silences::create),
+        )
+        .route(
+            "/dashboard/alerts/acknowledge",
+            post(dashboard::alerts::silences::acknowledge),
+        )
+        .route(
+            "/dashboard/alerts/silences/{id}/expire",
+            post(dashboard::alerts::silences::expire),
+        )
+        .route(
             "/dashboard/alerts/{id}/acknowledge",
             post(dashboard::alerts::acknowledge),
         )

@@ -2,13 +2,16 @@
 //! clients told, and the rules. Every tab is a page of its own that works without scripts.
 //!
 //! * `board` - everything that is wrong at a moment; the overview and the hosts' pages look at it too
-//! * `asked` - the tab and the filter; `active`, `reported`, `rules` - the tabs
+//! * `asked` - the tab and the filter; `active`, `silences`, `history`, `reported`, `rules` - the
+//!   tabs
 
 mod active;
 mod asked;
 pub(super) mod board;
+mod history;
 mod reported;
 mod rules;
+pub(in super::super) mod silences;
 
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, State};
@@ -29,15 +32,15 @@ pub(super) use asked::Asked;
 use asked::Tab;
 pub(super) use asked::label_filter;
 use board::{Active, Board, Watch};
+use history::Past;
 use reported::Told;
 use rules::Groups;
+use silences::{MAX_USER, Silences};
 
 /// Alerts on top of the overview.
 const WORST: usize = 5;
 /// Alerts on the page of their host.
 const OF_HOST: usize = 50;
-/// The longest name of somebody who acknowledges, in characters.
-const MAX_USER: usize = 100;
 
 /// What the page calls its part that changes.
 pub(super) const PART: &str = "alerts";
@@ -48,8 +51,10 @@ struct View {
     tabs: Vec<TabView>,
     watch: Watch,
     body: Body,
-    /// Whether whoever changes anything has to present a key.
+    /// Whether whoever silences or acknowledges has to present a key.
     needs_key: bool,
+    /// The same of what was reported.
+    report_needs_key: bool,
 }
 
 #[derive(Serialize)]
@@ -63,7 +68,12 @@ struct TabView {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Body {
-    Active { alerts: Rows, suppressed: Rows },
+    Active {
+        alerts: Rows,
+        suppressed: Rows,
+        silences: Option<Silences>,
+    },
+    Past(Past),
     Told(Told),
     Rules(Groups),
 }
@@ -75,7 +85,7 @@ pub(in super::super) async fn alerts(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let board = Board::read(&state, &state.inventory.names());
-    let view = view(&state, &board, &Asked::of(&params));
+    let view = view(&state, &board, &Asked::of(&params)).await?;
     page("alerts.html", view, &headers).await
 }
 
@@ -85,33 +95,41 @@ pub(super) async fn part(
     board: &Board,
     asked: &Asked,
 ) -> Result<String, ApiError> {
-    rendered("alerts_part.html", view(state, board, asked)).await
+    rendered("alerts_part.html", view(state, board, asked).await?).await
 }
 
-fn view(state: &Services, board: &Board, asked: &Asked) -> View {
+async fn view(state: &Services, board: &Board, asked: &Asked) -> Result<View, ApiError> {
     let now = state.clock.now();
     let rows = |list: &[Active]| Rows::of(list, asked, now);
     let active = |list| Body::Active {
         alerts: rows(list),
         suppressed: rows(&[]),
+        silences: None,
     };
     let body = match asked.tab {
         Tab::Firing => Body::Active {
             alerts: rows(&board.firing),
             suppressed: rows(&board.suppressed),
+            silences: None,
         },
         Tab::Pending => active(&board.pending),
-        Tab::Silenced => active(&board.silenced),
+        Tab::Silenced => Body::Active {
+            alerts: rows(&board.silenced),
+            suppressed: rows(&[]),
+            silences: Some(Silences::of(board, now)),
+        },
+        Tab::History => Body::Past(Past::read(&state.alerting, asked, now).await?),
         Tab::Reported => Body::Told(Told::of(&state.inventory, asked, now)),
         Tab::Rules => Body::Rules(Groups::of(&state.rules.groups(), asked, now)),
     };
-    View {
+    Ok(View {
         tabs: tabs(board, asked),
         asked: asked.clone(),
         watch: board.watch,
         body,
-        needs_key: state.keys.current().is_needed(Contract::ServiceMonitor),
-    }
+        needs_key: silences::needs_key(state),
+        report_needs_key: state.keys.current().is_needed(Contract::ServiceMonitor),
+    })
 }
 
 fn tabs(board: &Board, asked: &Asked) -> Vec<TabView> {
@@ -120,7 +138,7 @@ fn tabs(board: &Board, asked: &Asked) -> Vec<TabView> {
         Tab::Pending => Some(board.pending.len()),
         Tab::Silenced => Some(board.silenced.len()),
         Tab::Rules => Some(board.watch.rules),
-        Tab::Reported => None,
+        Tab::History | Tab::Reported => None,
     };
     let tab = |(tab, name, title)| TabView {
         name,
@@ -196,7 +214,7 @@ pub(in super::super) async fn acknowledge(
     let id = params::segment(id)?;
     let nobody = || ApiError::BadRequest("by is missing: who has seen to it?".to_owned());
     let Form(Acknowledgement { by, key }) = form.map_err(|_| nobody())?;
-    keys::check_form(&state, &headers, Contract::ServiceMonitor, &key)?;
+    keys::check_form(&state, &headers, Some(Contract::ServiceMonitor), &key)?;
     let by: String = by.trim().chars().take(MAX_USER).collect();
     if by.is_empty() {
         return Err(nobody());

@@ -17,7 +17,7 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: [(&str, &str); 19] = templates![
+const TEMPLATES: [(&str, &str); 22] = templates![
     "layout.html",
     "macros.html",
     "alert_macros.html",
@@ -34,8 +34,11 @@ const TEMPLATES: [(&str, &str); 19] = templates![
     "alerts.html",
     "alerts_part.html",
     "alerts_active.html",
+    "alerts_history.html",
     "alerts_reported.html",
     "alerts_rules.html",
+    "alerts_silences.html",
+    "silence.html",
     "error.html",
 ];
 

@@ -1,10 +1,17 @@
 //! The page of alerts, and where else they are shown.
 
-use axum::http::StatusCode;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use system_stats_model::sample::TimeRange;
 
 use super::pages::{fleet, stable};
 use super::reports::part;
-use super::server::{NOW, Server};
+use super::server::{Answer, NOW, Server};
+use crate::alerting::{AlertChange, HistoryQuery, Phase};
+use crate::rules::AlertState;
 
 const RULES: &str = r#"groups:
   - name: hosts
@@ -58,7 +65,7 @@ async fn every_tab_with_and_without_anything_to_say() {
             "groups: [{name: one, interval: 1s, rules: [{alert: Never, expr: 'vector(0) > 1'}]}]",
         )
         .await;
-    for tab in ["firing", "pending", "silenced"] {
+    for tab in ["firing", "pending", "silenced", "history"] {
         let page = server.get(&format!("/dashboard/alerts?tab={tab}")).await;
         assert_eq!(page.status, StatusCode::OK, "{tab}");
         insta::assert_snapshot!(format!("alerts_{tab}_empty"), part(page.text()));
@@ -130,4 +137,259 @@ async fn the_overview_counts_alerts_and_marks_their_hosts() {
         events.text().contains("1 alert</a>"),
         "the suppressed one is not counted"
     );
+}
+
+/// The form with these fields, from a page of this site.
+async fn send(server: &Server, path: &str, fields: &[(&str, &str)], site: &str) -> Answer {
+    let pairs = fields
+        .iter()
+        .map(|(name, value)| format!("{name}={}", encoded(value)));
+    let body = pairs.collect::<Vec<_>>().join("&");
+    let request = Request::post(format!("/dashboard/alerts/{path}"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("sec-fetch-site", site)
+        .body(Body::from(body));
+    server.ask(request.unwrap()).await
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "%{byte:02X}");
+        text
+    })
+}
+
+/// Tells the history what the rules found.
+fn told(server: &Server, from: Phase) {
+    let groups = server.rules.groups();
+    for group in &groups {
+        let alerts = group.rules.iter().flat_map(|rule| &rule.alerts);
+        let changes = alerts.map(|alert| AlertChange {
+            at: server.clock.now(),
+            file: group.file.clone(),
+            group: group.name.clone(),
+            from: match (from, alert.state) {
+                (Phase::Firing, AlertState::Pending) => Phase::Pending,
+                (from, _) => from,
+            },
+            to: match (from, alert.state) {
+                (Phase::Inactive, AlertState::Pending) => Phase::Pending,
+                (Phase::Inactive, _) => Phase::Firing,
+                _ => Phase::Inactive,
+            },
+            labels: alert.labels.clone(),
+            annotations: alert.annotations.clone(),
+            value: alert.value,
+            active_at: alert.active_at,
+            fired_at: alert.fired_at,
+            is_noticed: false,
+        });
+        server.alerting.changed(changes.collect());
+    }
+}
+
+/// Waits until so many lines of history are stored.
+async fn remembered(server: &Server, lines: usize) {
+    let query = HistoryQuery {
+        range: TimeRange::ALL,
+        before: None,
+        matchers: Vec::new(),
+        kinds: Vec::new(),
+        limit: 1000,
+    };
+    while server.alerting.history(&query).await.unwrap().lines.len() < lines {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The value of the first attribute that follows `before` in a page.
+fn after<'a>(page: &'a str, before: &str) -> &'a str {
+    let rest = page
+        .split(before)
+        .nth(1)
+        .unwrap_or_else(|| panic!("{before} in {page}"));
+    rest.split('"').next().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_meant_or_may_not_be_is_refused() {
+    let server = watched().await;
+    told(&server, Phase::Inactive);
+    let page = server.get("/dashboard/alerts?q=busy").await;
+    let fingerprint = after(page.text(), "name=\"fingerprint\" value=\"").to_owned();
+
+    let refused = [
+        (
+            "acknowledge",
+            &[("fingerprint", fingerprint.as_str())][..],
+            "same-origin",
+            400,
+        ),
+        (
+            "acknowledge",
+            &[("fingerprint", &fingerprint), ("by", " ")],
+            "same-origin",
+            400,
+        ),
+        (
+            "acknowledge",
+            &[("fingerprint", "0"), ("by", "ann")],
+            "same-origin",
+            404,
+        ),
+        (
+            "acknowledge",
+            &[("fingerprint", &fingerprint), ("by", "ann")],
+            "cross-site",
+            403,
+        ),
+        ("silences/none/expire", &[("by", "ann")], "same-origin", 404),
+        ("silence", &[("by", "ann")], "same-origin", 400),
+        (
+            "silence",
+            &[("matchers", "a=\"b\""), ("duration", "2h"), ("by", "ann")],
+            "cross-site",
+            403,
+        ),
+    ];
+    for (path, fields, site, status) in refused {
+        let answer = send(&server, path, fields, site).await;
+        assert_eq!(answer.status.as_u16(), status, "{path} {fields:?} {site}");
+    }
+    for (matchers, duration, problem) in [
+        ("", "2h", "at least one matcher required"),
+        ("alertname", "2h", "is no matcher"),
+        ("a=\"b\"", "long", "duration: "),
+        ("a=\"b\"", "0", "start time must be before end time"),
+    ] {
+        let fields = [
+            ("matchers", matchers),
+            ("duration", duration),
+            ("by", "<b>"),
+        ];
+        let answer = send(&server, "silence", &fields, "same-origin").await;
+        assert_eq!(
+            answer.status,
+            StatusCode::BAD_REQUEST,
+            "{matchers} {duration}"
+        );
+        let page = answer.text();
+        let shown = after(page, "role=\"alert\">");
+        assert!(shown.contains(problem), "{problem} in {shown}");
+        assert!(page.contains("value=\"&lt;b&gt;\""), "what was typed stays");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_is_acknowledged_silenced_and_remembered() {
+    let server = watched().await;
+    told(&server, Phase::Inactive);
+    let get = async |query: &str| {
+        server
+            .get(&format!("/dashboard/alerts{query}"))
+            .await
+            .text()
+            .to_owned()
+    };
+    let fingerprint = after(&get("?q=busy").await, "name=\"fingerprint\" value=\"").to_owned();
+
+    let fields = [("fingerprint", fingerprint.as_str()), ("by", "Ann <admin>")];
+    let answer = send(&server, "acknowledge", &fields, "same-origin").await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert_eq!(answer.headers["location"], "/dashboard/alerts?tab=silenced");
+
+    let path = after(
+        &get("?q=diskfull").await,
+        "<a href=\"/dashboard/alerts/silence",
+    )
+    .to_owned();
+    let form = get(&format!("/silence{path}")).await;
+    insta::assert_snapshot!("silence_form", part(&form));
+    server.clock.set(NOW + 100_000);
+    let matchers = "alertname=\"DiskFull\"\ninstance=~\"10.*\"";
+    let fields = [
+        ("matchers", matchers),
+        ("duration", "8h"),
+        ("by", "Bob"),
+        ("comment", "new disks come"),
+    ];
+    let answer = send(&server, "silence", &fields, "same-origin").await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+
+    server.clock.set(NOW + 160_000);
+    let silenced = get("?tab=silenced").await;
+    let ids: Vec<&str> = silenced
+        .split("/dashboard/alerts/silences/")
+        .skip(1)
+        .collect();
+    let ids: Vec<&str> = ids
+        .iter()
+        .map(|rest| rest.split('/').next().unwrap())
+        .collect();
+    assert_eq!(ids.len(), 2);
+    let stable = ids
+        .iter()
+        .fold(silenced.clone(), |page, id| page.replace(id, "ID"));
+    insta::assert_snapshot!("alerts_silenced", part(&stable));
+    let overview = server.get("/dashboard").await;
+    assert!(
+        overview.text().contains("1 alerting</a>") && overview.text().contains("2 silenced</a>")
+    );
+
+    // Ended by hand, and by the end of the alert.
+    let answer = send(
+        &server,
+        &format!("silences/{}/expire", ids[0]),
+        &[("by", "Eve")],
+        "same-origin",
+    )
+    .await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    told(&server, Phase::Firing);
+    remembered(&server, 14).await;
+    let history = get("?tab=history").await;
+    insta::assert_snapshot!("alerts_history", part(&history));
+    for (query, rows) in [
+        ("&q=diskfull", 4),
+        ("&q=mountpoint%3D/data", 2),
+        ("&q=ann+acknowledged", 1),
+        ("&q=state%3Dresolved", 4),
+        ("&q=nothing", 0),
+    ] {
+        let page = get(&format!("?tab=history{query}")).await;
+        assert_eq!(page.matches("<th scope=\"row\">").count(), rows, "{query}");
+    }
+}
+
+/// What is older is on further pages.
+#[tokio::test(start_paused = true)]
+async fn history_is_read_page_by_page() {
+    let server = watched().await;
+    for minute in 0..30 {
+        server.clock.set(NOW + minute * 60_000);
+        told(
+            &server,
+            if minute % 2 == 0 {
+                Phase::Inactive
+            } else {
+                Phase::Firing
+            },
+        );
+    }
+    remembered(&server, 150).await;
+    let (mut query, mut rows, mut pages) = (String::new(), 0, 0);
+    loop {
+        let page = server
+            .get(&format!("/dashboard/alerts?tab=history{query}"))
+            .await;
+        rows += page.text().matches("<th scope=\"row\">").count();
+        pages += 1;
+        let Some(older) = page.text().split("&amp;before=").nth(1) else {
+            break;
+        };
+        query = format!("&before={}", older.split('"').next().unwrap());
+    }
+    assert_eq!((rows, pages), (150, 2));
+    let wrong = server.get("/dashboard/alerts?tab=history&before=x").await;
+    assert_eq!(wrong.status, StatusCode::OK);
 }

@@ -50,7 +50,11 @@ fn server(folder: &Folder) -> Aggregator {
     folder.write("hosts.yml", RULES);
     let configuration = format!("{NO_TARGETS}rule_files: [hosts.yml]\n");
     folder.write("prometheus.yml", &configuration);
-    Aggregator::resume(folder, &["--storage.out-of-order-time-window=2d"])
+    let flags = [
+        "--rules.builtin=false",
+        "--storage.out-of-order-time-window=2d",
+    ];
+    Aggregator::resume(folder, &flags)
 }
 
 #[track_caller]
@@ -120,12 +124,25 @@ fn an_alert_comes_and_goes_by_itself() {
         PATIENCE,
         &has("web-1 uses 60.0 % of its memory"),
     );
+    acknowledged(&browser, &server);
     let pending = "document.querySelector('.tabs a[href*=pending]').click(); return true";
     browser.run(pending);
     browser.wait_for("the one that waits", PATIENCE, &has("fires in"));
     browser.wait_for("the stream", PATIENCE, streamed);
     push(&server, "web-1", 0, 5.0, 10.0);
     browser.wait_for("its end", PATIENCE, &has("Firing 0"));
+    browser.wait_for("the end of what was seen to", PATIENCE, &has("Silenced 0"));
+    browser.open(&format!("{origin}dashboard/alerts?tab=history&q=cpubusy"));
+    for words in [
+        "firing",
+        "acknowledged",
+        "by Ann",
+        "resolved",
+        "acknowledgement ended",
+    ] {
+        browser.wait_for(words, PATIENCE, &has(words));
+    }
+    browser.screenshot("alerts-history-one.png");
 
     // What was is on the charts of the host, and in their tables.
     browser.open(&format!("{origin}dashboard/hosts/web-1?range=15m"));
@@ -144,6 +161,36 @@ fn an_alert_comes_and_goes_by_itself() {
         return cells.some((row) => row.innerText.includes('CpuBusy'))";
     browser.wait_for("the column of the table", PATIENCE, column);
     assert_clean(&browser, &origin);
+}
+
+/// By the button at the alert: it is counted no longer, and shown with who has seen to it.
+#[track_caller]
+fn acknowledged(browser: &Browser, server: &Aggregator) {
+    let counted = "return document.querySelectorAll('input[name=fingerprint]').length === 2";
+    browser.wait_for("a button at each", PATIENCE, counted);
+    browser.run(
+        "const row = [...document.querySelectorAll('tbody tr')]
+            .find((row) => row.innerText.includes('CpuBusy'));
+        row.querySelector('[name=by]').value = 'Ann';
+        row.querySelector('button').click(); return true",
+    );
+    browser.wait_for("who has seen to it", PATIENCE, &has("acknowledged by Ann"));
+    browser.wait_for("the counts", PATIENCE, &has("Silenced 1"));
+    browser.wait_for("what is left", PATIENCE, &has("Firing 1"));
+    // The name is remembered.
+    browser.open(&format!("http://{}/dashboard/alerts", server.address));
+    let kept =
+        "const by = document.querySelector('[name=by]'); by.focus(); return by.value === 'Ann'";
+    browser.wait_for("the name", PATIENCE, kept);
+    browser.run("document.activeElement.blur(); return true");
+    // For Prometheus' API nothing has changed.
+    let alerts = server.get("/api/v1/alerts")["data"]["alerts"].clone();
+    let firing = alerts.as_array().into_iter().flatten();
+    assert_eq!(
+        firing.filter(|alert| alert["state"] == "firing").count(),
+        2,
+        "{alerts}"
+    );
 }
 
 #[test]
@@ -191,12 +238,22 @@ fn alerts_light_and_dark_wide_and_narrow() {
             Err(alerts.len())
         }
     });
+    let matchers = "alertname=\"MemoryHigh\"%0Ainstance=~\"build-2.%2B\"";
+    let body = format!(
+        "matchers={}&duration=8h&by=Ann&comment=more+memory+comes+on+Monday",
+        matchers.replace('=', "%3D")
+    );
+    let form = Request::new("POST", "/dashboard/alerts/silence").body(body);
+    let form = form.header("content-type", "application/x-www-form-urlencoded");
+    assert_eq!(form.send(server.address).status, 303);
     let origin = format!("http://{}/", server.address);
     let pages = [
         ("alerts-firing", "alerts", 60_000),
         ("alerts-pending", "alerts?tab=pending&q=web", 60_000),
         ("alerts-silenced", "alerts?tab=silenced", 60_000),
         ("alerts-rules", "alerts?tab=rules", 60_000),
+        ("alerts-history", "alerts?tab=history", 60_000),
+        ("silence", "alerts/silence", 60_000),
         ("alerts-reported", "alerts?tab=reported", 60_000),
         ("overview-alerting", "", 60_000),
         ("host-alerting", "hosts/web-1?range=24h", 80_000),

@@ -6,6 +6,7 @@ use system_stats_model::sample::Millis;
 use super::super::view::{Level, Seen, ahead, encoded, short};
 use super::asked::{Asked, label_filter};
 use super::board::{Active, Source, Subject};
+use crate::alerting::{Silence, fingerprint};
 
 /// Rows of one table; what is beyond is found by the filter.
 pub(super) const SHOWN: usize = 200;
@@ -34,8 +35,9 @@ pub(super) struct Row {
     since: Seen,
     /// What else is to be said of its state.
     notes: Vec<String>,
-    form: Option<Form>,
+    form: Form,
     acknowledged: Option<Acknowledged>,
+    silenced: Vec<Silenced>,
 }
 
 #[derive(Serialize)]
@@ -54,11 +56,26 @@ struct About {
     path: Option<String>,
 }
 
-/// Where somebody says that he has seen to it.
+/// What somebody can do about it.
 #[derive(Serialize)]
 struct Form {
-    /// The number of the report.
-    id: u64,
+    /// The number of the report that can be acknowledged.
+    report: Option<u64>,
+    /// By which its labels are called, if it can be silenced.
+    fingerprint: Option<String>,
+    /// Whether that can be acknowledged, too.
+    acknowledges: bool,
+}
+
+/// The silence that is about it.
+#[derive(Serialize)]
+struct Silenced {
+    is_acknowledgement: bool,
+    by: String,
+    comment: String,
+    /// When it began, and when it ends.
+    at: Seen,
+    ends: String,
 }
 
 #[derive(Serialize)]
@@ -102,7 +119,7 @@ fn is_picked(active: &Active, asked: &Asked) -> bool {
         Source::Report(_, alert) => texts.push(&alert.message),
         Source::Device => {}
     }
-    asked.picks(&texts, &active.labels(), &more)
+    asked.picks(&texts, &active.labels, &more)
 }
 
 impl Row {
@@ -116,9 +133,11 @@ impl Row {
             text: subject.host.as_ref().unwrap_or(&subject.instance).clone(),
             path: subject.host.as_deref().map(encoded),
         };
-        let labels = said.into_iter().flat_map(|alert| alert.labels.iter());
-        let labels = labels.filter(|(name, _)| !APART.contains(name));
-        let severity = said.and_then(|alert| alert.labels.get("severity"));
+        let labels = active
+            .labels
+            .iter()
+            .filter(|(name, _)| !APART.contains(name));
+        let severity = active.labels.get("severity");
         Self {
             severity: Level::of(active.severity, severity),
             title: active.title.clone(),
@@ -132,7 +151,10 @@ impl Row {
             value: said.map(|alert| short(alert.value)),
             since: Seen::new(active.since, now),
             notes: notes(active, now),
-            form: form(active),
+            form: Form::of(active),
+            silenced: (active.silenced_by.iter())
+                .map(|silence| Silenced::new(silence, now))
+                .collect(),
             acknowledged: active.acknowledged().map(|seen| Acknowledged {
                 by: seen.by.clone(),
                 at: Seen::new(seen.at, now),
@@ -176,10 +198,35 @@ fn notes(active: &Active, now: Millis) -> Vec<String> {
     notes
 }
 
-fn form(active: &Active) -> Option<Form> {
-    match &active.source {
-        Source::Report(id, alert) if alert.acknowledged.is_none() => Some(Form { id: *id }),
-        _ => None,
+impl Form {
+    fn of(active: &Active) -> Self {
+        let is_free = active.silenced_by.is_empty();
+        let fingerprint = || fingerprint(&active.labels);
+        Self {
+            report: match &active.source {
+                Source::Report(id, alert) if alert.acknowledged.is_none() => Some(*id),
+                _ => None,
+            },
+            fingerprint: (is_free && !active.labels.is_empty()).then(fingerprint),
+            acknowledges: is_free && active.of_rule().is_some(),
+        }
+    }
+}
+
+impl Silenced {
+    fn new(silence: &Silence, now: Millis) -> Self {
+        let is_acknowledgement = silence.acknowledges.is_some();
+        Self {
+            is_acknowledgement,
+            by: silence.created_by.clone(),
+            comment: silence.comment.clone(),
+            at: Seen::new(silence.starts_at, now),
+            ends: if is_acknowledgement {
+                "until it ends".to_owned()
+            } else {
+                format!("ends {}", ahead(silence.ends_at, now))
+            },
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! What of the alerts is asked for: the tab and the filter, all of it in the address.
+//! What of the alerts is asked for: the tab, the filter and the place in the history, all
+//! of it in the address.
 
 use serde::Serialize;
 use system_stats_model::labels::Labels;
@@ -17,15 +18,17 @@ pub(in super::super) enum Tab {
     Firing,
     Pending,
     Silenced,
+    History,
     Reported,
     Rules,
 }
 
 impl Tab {
-    pub(super) const ALL: [(Self, &'static str, &'static str); 5] = [
+    pub(super) const ALL: [(Self, &'static str, &'static str); 6] = [
         (Self::Firing, "firing", "Firing"),
         (Self::Pending, "pending", "Pending"),
         (Self::Silenced, "silenced", "Silenced"),
+        (Self::History, "history", "History"),
         (Self::Reported, "reported", "Reported"),
         (Self::Rules, "rules", "Rules"),
     ];
@@ -46,6 +49,8 @@ pub(in super::super) struct Asked {
     filter_query: String,
     #[serde(skip)]
     terms: Vec<Term>,
+    /// Where the page of the history begins; the newest without.
+    pub(super) before: Option<String>,
 }
 
 /// What has to be so of whatever is shown; everything in lower case.
@@ -67,6 +72,7 @@ impl Asked {
                 filter => format!("&q={}", encoded(filter)),
             },
             filter,
+            before: params.get("before").map(str::to_owned),
         }
     }
 

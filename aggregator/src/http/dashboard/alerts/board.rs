@@ -7,11 +7,12 @@ use system_stats_model::labels::{INSTANCE, Labels};
 use system_stats_model::sample::Millis;
 
 use super::super::super::state::State;
+use crate::alerting::{Silence, SilenceState, fingerprint};
 use crate::config::RuleKind;
 use crate::inventory::alerts::{Acknowledged, Alert as Reported, Severity};
 use crate::inventory::devices::ActiveAlert;
 use crate::inventory::hosts::Fleet;
-use crate::rules::{Alert, AlertState, DeadHosts};
+use crate::rules::{ALERT_NAME, Alert, AlertState, DeadHosts};
 
 /// What is wrong, sorted: the worst first, of equals the newest.
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub(in super::super) struct Board {
     pub(super) pending: Vec<Active>,
     /// What fires and somebody has seen to.
     pub(super) silenced: Vec<Active>,
+    /// All silences, those that are over at the end.
+    pub(super) silences: Vec<Arc<Silence>>,
     pub(super) watch: Watch,
     of_instance: HashMap<String, OfHost>,
 }
@@ -43,11 +46,15 @@ pub(super) struct Active {
     pub(super) source: Source,
     pub(super) severity: Severity,
     pub(super) title: String,
+    /// What identifies it; what a device says has labels as a rule would give them, a report none.
+    pub(super) labels: Labels,
     pub(super) since: Millis,
     /// What the host that it is about is called, by its `instance` where it is none.
     pub(super) subject: Option<Subject>,
     /// The alert by which it is explained.
     pub(super) suppressed_by: Option<String>,
+    /// The silences in force that are about it.
+    pub(super) silenced_by: Vec<Arc<Silence>>,
 }
 
 /// Whom an alert is about.
@@ -86,7 +93,18 @@ impl Board {
             instance: instance.to_owned(),
             host: names.get(instance).map(|name| (*name).to_owned()),
         };
-        let mut board = Self::default();
+        let now = state.clock.now();
+        let mut board = Self {
+            silences: state.alerting.silences().sorted(now),
+            ..Self::default()
+        };
+        let in_force = board.silences.iter();
+        let in_force = in_force.filter(|silence| silence.state(now) == SilenceState::Active);
+        let in_force: Vec<Arc<Silence>> = in_force.map(Arc::clone).collect();
+        let silencing = |labels: &Labels| -> Vec<Arc<Silence>> {
+            let about = in_force.iter().filter(|silence| silence.matches(labels));
+            about.map(Arc::clone).collect()
+        };
         let (alerts, watch) = of_rules(state);
         board.watch = Watch {
             hosts: names.len(),
@@ -104,13 +122,17 @@ impl Board {
                 },
                 subject: alert.labels.get(INSTANCE).map(subject),
                 suppressed_by: by.map(str::to_owned),
+                silenced_by: silencing(&alert.labels),
+                labels: alert.labels.clone(),
                 source: Source::Rule(Box::new(alert), fires_at),
             };
             board.put(active);
         }
         for alert in state.inventory.active_alerts() {
             let by = dead.explain(&alert.device).map(str::to_owned);
-            board.put(Active::of_device(alert, by, subject));
+            let mut active = Active::of_device(alert, by, subject);
+            active.silenced_by = silencing(&active.labels);
+            board.put(active);
         }
         for (id, alert) in state.inventory.reported_alerts(|_| true) {
             board.put(Active::reported(id, alert, subject));
@@ -121,7 +143,7 @@ impl Board {
     fn put(&mut self, active: Active) {
         let list = match &active.source {
             Source::Rule(alert, _) if alert.state != AlertState::Firing => &mut self.pending,
-            _ if active.acknowledged().is_some() => &mut self.silenced,
+            _ if active.is_seen_to() => &mut self.silenced,
             _ if active.suppressed_by.is_some() => &mut self.suppressed,
             _ => &mut self.firing,
         };
@@ -155,6 +177,18 @@ impl Board {
             of_host.worst = of_host.worst.max(active.severity);
         }
         self
+    }
+
+    /// The alert whose labels have that fingerprint.
+    pub(super) fn find(&self, wanted: &str) -> Option<&Active> {
+        let lists = [
+            &self.firing,
+            &self.suppressed,
+            &self.pending,
+            &self.silenced,
+        ];
+        let mut all = lists.into_iter().flatten();
+        all.find(|active| !active.labels.is_empty() && fingerprint(&active.labels) == wanted)
     }
 
     /// Those of a host, if there are any.
@@ -204,8 +238,15 @@ impl Active {
         suppressed_by: Option<String>,
         subject: impl Fn(&str) -> Subject,
     ) -> Self {
+        let severity = alert.severity.as_str();
         Self {
             source: Source::Device,
+            labels: Labels::from_pairs([
+                (ALERT_NAME, alert.alert.as_str()),
+                (INSTANCE, &alert.device),
+                ("severity", severity),
+            ]),
+            silenced_by: Vec::new(),
             severity: alert.severity,
             title: alert.alert,
             since: alert.since,
@@ -225,6 +266,8 @@ impl Active {
             since: alert.at,
             subject: alert.service.as_deref().map(subject),
             suppressed_by: None,
+            silenced_by: Vec::new(),
+            labels: Labels::empty(),
             source: Source::Report(id, alert),
         }
     }
@@ -245,9 +288,8 @@ impl Active {
         }
     }
 
-    /// Its labels; none if no rule says so.
-    pub(super) fn labels(&self) -> Labels {
-        self.of_rule()
-            .map_or_else(Labels::empty, |alert| alert.labels.clone())
+    /// Whether somebody has seen to it.
+    fn is_seen_to(&self) -> bool {
+        self.acknowledged().is_some() || !self.silenced_by.is_empty()
     }
 }
