@@ -366,7 +366,7 @@ impl<'a> Walk<'a> {
             Ok(value) => Ok(value),
             Err(functions::Refused::Arguments(message)) => self.fail(at, &name, message),
             Err(functions::Refused::Call(message)) => {
-                self.fail(at, &name, format!("error calling {name}: {message}"))
+                self.fail(at, context, format!("error calling {name}: {message}"))
             }
         }
     }

@@ -280,13 +280,25 @@ fn errors_say_where() {
             "{{ first (query \"none\") }}",
             execute(
                 3,
-                "first",
+                "first (query \"none\")",
                 "error calling first: first() called on vector with no elements",
             ),
         ),
         (
             "{{ query \"bad\" }}",
-            execute(3, "query", "error calling query: unknown expression bad"),
+            execute(
+                3,
+                "query \"bad\"",
+                "error calling query: unknown expression bad",
+            ),
+        ),
+        (
+            "{{ query \"none\" | first }}",
+            execute(
+                18,
+                "first",
+                "error calling first: first() called on vector with no elements",
+            ),
         ),
         (
             "{{ toUpper $value }}",
@@ -313,7 +325,7 @@ fn errors_say_where() {
             "{{ lt 1 2.0 }}",
             execute(
                 3,
-                "lt",
+                "lt 1 2.0",
                 "error calling lt: incompatible types for comparison",
             ),
         ),
@@ -321,7 +333,7 @@ fn errors_say_where() {
             "{{ humanize \"x\" }}",
             execute(
                 3,
-                "humanize",
+                "humanize \"x\"",
                 "error calling humanize: strconv.ParseFloat: parsing \"x\": invalid syntax",
             ),
         ),
