@@ -55,6 +55,8 @@ pub struct Options {
     pub listen: Vec<SocketAddr>,
     /// Whether `POST /-/reload` works.
     pub enable_lifecycle: bool,
+    /// Whether clients may delete series.
+    pub enable_admin_api: bool,
     /// The keys of writing clients; without a file nobody needs one.
     pub api_key_file: Option<PathBuf>,
     /// Which sites' pages may use the contracts that are open to them.
@@ -256,6 +258,7 @@ impl App {
         gate.open(http::router(http::State {
             own_metrics: own_metrics::renderer(&reloader, &storage, &writer, &alerting),
             reload: options.enable_lifecycle.then_some(ask),
+            is_admin_allowed: options.enable_admin_api,
             scraper: Arc::clone(reloader.scraper()),
             rules: Arc::clone(reloader.rules()),
             alerting: Arc::clone(&alerting),

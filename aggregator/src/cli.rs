@@ -165,6 +165,13 @@ pub struct ServeArgs {
     )]
     enable_lifecycle: bool,
 
+    /// Allow `POST /api/v1/admin/tsdb/delete_series` and `clean_tombstones`.
+    #[arg(
+        long = "web.enable-admin-api",
+        env = "SYSTEM_STATS_AGGREGATOR_WEB_ENABLE_ADMIN_API"
+    )]
+    enable_admin_api: bool,
+
     /// The keys that writing clients must present, in YAML: `keys:`, a list of `name` and `key`,
     /// and `exempt:`, the contracts that need none [default: nobody needs a key].
     #[arg(
@@ -316,6 +323,7 @@ impl ServeArgs {
             config: self.config_source(),
             listen: self.listen.clone(),
             enable_lifecycle: self.enable_lifecycle,
+            enable_admin_api: self.enable_admin_api,
             api_key_file: self.api_key_file.clone(),
             origins: self.origins.clone(),
             storage: self.storage_location(environment),

@@ -57,6 +57,14 @@ pub fn router(state: State) -> Router {
     let writing = Router::new()
         .route("/api/v1/write", post(prometheus::write))
         .route("/api/v1/import/prometheus", post(prometheus::import))
+        .route(
+            "/api/v1/admin/tsdb/delete_series",
+            written(prometheus::delete_series),
+        )
+        .route(
+            "/api/v1/admin/tsdb/clean_tombstones",
+            written(prometheus::clean_tombstones),
+        )
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(from_fn_with_state(Arc::clone(&state), keys::writing))
         .layer(from_fn_with_state(limits.within(MAX_WRITE_TIME), guard));
@@ -129,6 +137,15 @@ where
     T: 'static,
 {
     get(handler.clone()).post(handler)
+}
+
+/// A route that is asked with POST or PUT.
+fn written<H, T>(handler: H) -> MethodRouter<Arc<State>>
+where
+    H: Handler<T, Arc<State>>,
+    T: 'static,
+{
+    post(handler.clone()).put(handler)
 }
 
 /// The contracts of the older systems. A path that ends with a slash is the same without it, but

@@ -61,6 +61,9 @@ pub(crate) enum ApiError {
     /// A function that is switched off.
     #[error("{0}")]
     Disabled(&'static str),
+    /// The functions of administrators are switched off; in Prometheus' words.
+    #[error("admin APIs disabled")]
+    AdminDisabled,
     /// The client does more than it may.
     #[error("{0}")]
     TooMany(String),
@@ -120,7 +123,9 @@ impl ApiError {
             Self::Timeout { .. } | Self::Unavailable(_) | Self::QueryTimeout(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::Internal | Self::ReloadFailed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Internal | Self::ReloadFailed(_) | Self::AdminDisabled => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 
@@ -131,7 +136,7 @@ impl ApiError {
             Self::Timeout { .. } | Self::QueryTimeout(_) => "timeout",
             Self::Execution(_) => "execution",
             Self::Canceled(_) => "canceled",
-            Self::Unavailable(_) | Self::TooMany(_) => "unavailable",
+            Self::Unavailable(_) | Self::TooMany(_) | Self::AdminDisabled => "unavailable",
             Self::Internal | Self::ReloadFailed(_) => "internal",
             _ => "bad_data",
         }

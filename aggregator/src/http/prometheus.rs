@@ -4,9 +4,11 @@
 //! * `names` - label names, label values, series
 //! * `metadata`, `rules`, `status`, `targets` - what else clients ask for
 //! * `history` - what alerts did, and acknowledging them: ours, not Prometheus'
+//! * `admin` - deletion
 //! * `write` - remote write and imports
 //! * `form`, `body` - parameters in, JSON out
 
+mod admin;
 mod body;
 mod form;
 mod history;
@@ -21,6 +23,7 @@ mod write;
 
 use serde::Serialize;
 
+pub(super) use admin::{clean_tombstones, delete_series};
 pub(super) use history::{acknowledge, history};
 pub(super) use metadata::metadata;
 pub(super) use names::{names, series, values};

@@ -56,6 +56,8 @@ pub struct State {
     pub own_metrics: OwnMetrics,
     /// Where `/-/reload` sends its requests; `None` while the lifecycle API is off.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
+    /// Whether clients may delete series.
+    pub is_admin_allowed: bool,
     /// Ends the answers that have no end of their own; cancelled when the program stops.
     pub stop: CancellationToken,
 }

@@ -1,5 +1,6 @@
 //! The routes as a client meets them, over the real store in memory.
 
+mod admin;
 mod alertmanager;
 mod alerts;
 mod contract;

@@ -39,6 +39,9 @@ pub struct Options {
     pub fold_stagger: Duration,
     /// How much memory hours of long ago may take while they wait for their late samples. 64 MiB.
     pub cold_bytes: usize,
+    /// How many groups of columns a deletion of parts of series reads to count what is left; when
+    /// it would be more, that is counted when the samples have left the blocks. 1024.
+    pub counted_groups: usize,
     /// Which tiers of rollups are kept. None here; the program keeps those that it has a retention
     /// for.
     pub rollups: Vec<Tier>,
@@ -65,6 +68,7 @@ impl Default for Options {
             fold_grace: Duration::from_mins(10),
             fold_stagger: Duration::from_mins(15),
             cold_bytes: 64 << 20,
+            counted_groups: 1024,
             rollups: Vec::new(),
             layout_bytes: 32 << 20,
             snapshot_bytes: 512 << 20,

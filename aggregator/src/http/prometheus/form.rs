@@ -10,6 +10,9 @@ use crate::config::parse_duration;
 use crate::http::error::ApiError;
 use crate::http::limits::MAX_BODY;
 
+/// The selectors of series.
+pub(super) const MATCH: &str = "match[]";
+
 const NANOS_PER_SECOND: f64 = 1e9;
 const NANOS_PER_MILLI: i128 = 1_000_000;
 
@@ -28,7 +31,8 @@ impl<S: Send + Sync> FromRequest<S> for Form {
         let kind = kind.split(';').next().unwrap_or_default().trim();
         let is_form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
         let mut pairs = Vec::new();
-        if is_form && request.method() == Method::POST {
+        let is_write = [Method::POST, Method::PUT].contains(request.method());
+        if is_form && is_write {
             let form = axum::Form::<Pairs>::from_request(request, state).await;
             pairs = form.map_err(|rejection| unreadable(&rejection))?.0;
         }

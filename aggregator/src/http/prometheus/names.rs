@@ -7,14 +7,13 @@ use system_stats_model::labels::Labels;
 use system_stats_model::matcher::Matcher;
 
 use super::body::{self, PIECE, Pieces, write_notes, write_text};
-use super::form::{Form, invalid};
+use super::form::{Form, MATCH, invalid};
 use crate::http::error::ApiError;
 use crate::http::params::{Segment, segment};
 use crate::http::state::{Shared, State as Parts};
 
 /// The most there is to say about a list that was cut short.
 const TRUNCATED: &str = "results truncated due to limit";
-const MATCH: &str = "match[]";
 
 /// `GET` and `POST /api/v1/labels?match[]=&start=&end=&limit=`
 pub(in crate::http) async fn names(

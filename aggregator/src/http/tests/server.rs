@@ -110,6 +110,7 @@ impl Server {
             clock: clock.clone(),
             own_metrics: Arc::new(|_| Ok("own_metrics 1\n".to_owned())),
             reload: None,
+            is_admin_allowed: true,
             stop: stop.clone(),
         };
         Self {

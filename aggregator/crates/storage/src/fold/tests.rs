@@ -114,6 +114,7 @@ fn late_samples_are_merged_and_deletions_come_before_them() {
     };
     let deletion = Arc::new(Deletion {
         seq: 9,
+        is_counted: true,
         range: TimeRange { start: 15, end: 35 },
         ids: [7, 8].into(),
     });
@@ -151,6 +152,7 @@ fn a_group_that_loses_everything_is_written_empty() {
     };
     let deletion = Arc::new(Deletion {
         seq: 9,
+        is_counted: true,
         range: TimeRange::ALL,
         ids: [1, 2].into(),
     });

@@ -11,6 +11,9 @@ pub(crate) struct Deletion {
     /// The commit that brought it: it concerns windows whose newest commit is older.
     pub(crate) seq: u64,
     pub(crate) range: TimeRange,
+    /// Whether what is left was counted when it was deleted. Else it is counted again when no block
+    /// has any of it.
+    pub(crate) is_counted: bool,
     /// The series, ascending.
     pub(crate) ids: Box<[u32]>,
 }
@@ -28,6 +31,7 @@ impl Deletion {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         write_i64(out, self.range.start);
         write_i64(out, self.range.end);
+        out.push(u8::from(self.is_counted));
         write_len(out, self.ids.len());
         let mut last = 0;
         for &id in &self.ids {
@@ -57,6 +61,11 @@ impl Deletion {
                 start: reader.i64()?,
                 end: reader.i64()?,
             };
+            let is_counted = match reader.u8()? {
+                0 => false,
+                1 => true,
+                _ => return Err(Malformed("an unknown kind of deletion")),
+            };
             let mut ids = Vec::new();
             let mut last = 0u32;
             for at in 0..reader.count()? {
@@ -66,7 +75,12 @@ impl Deletion {
                 ids.push(last);
             }
             let ids = ids.into();
-            all.push(Self { seq, range, ids });
+            all.push(Self {
+                seq,
+                range,
+                is_counted,
+                ids,
+            });
         }
         Ok(all)
     }
@@ -82,11 +96,13 @@ mod tests {
         #[test]
         fn deletions_come_back(
             all in prop::collection::vec(
-                (any::<i64>(), any::<i64>(), prop::collection::btree_set(any::<u32>(), 0..30)), 0..4)
+                (any::<i64>(), any::<i64>(), any::<bool>(),
+                    prop::collection::btree_set(any::<u32>(), 0..30)), 0..4)
         ) {
-            let all: Vec<_> = all.into_iter().map(|(start, end, ids)| Deletion {
+            let all: Vec<_> = all.into_iter().map(|(start, end, is_counted, ids)| Deletion {
                 seq: 7,
                 range: TimeRange { start, end },
+                is_counted,
                 ids: ids.into_iter().collect(),
             }).collect();
             let mut written = Vec::new();

@@ -33,6 +33,10 @@ struct Cut {
     totals: Totals,
     /// Series that lose something, and how many samples, staleness markers not counted.
     lost: BTreeMap<u32, u64>,
+    /// Groups that were read to find that out.
+    groups: usize,
+    /// Whether there would have been too many of them.
+    is_uncounted: bool,
 }
 
 impl Storage {
@@ -40,8 +44,9 @@ impl Storage {
     /// readers when this returns, and for good when the ticket is committed. Samples that are
     /// appended later stay.
     ///
-    /// What is in blocks is read if it is removed in part, to be counted; a whole series goes
-    /// without.
+    /// What is in blocks is read if it is removed in part, to be counted, unless that were much; a
+    /// whole series goes without. What was not counted is missing in [`Deleted`], and statistics
+    /// tell of it until it has left the blocks.
     ///
     /// # Errors
     /// [`DeleteError`]; nothing has been removed then.
@@ -122,6 +127,7 @@ impl Inner {
         }
         let mut totals = self.totals(pack).await?;
         let mut in_part = Vec::new();
+        let mut is_changed = false;
         let mut lost: BTreeMap<u32, u64> = BTreeMap::new();
         for &id in ids {
             let Some(tally) = totals.get(&id) else {
@@ -134,11 +140,18 @@ impl Inner {
             if range.start <= 0 && range.end >= newest {
                 lost.insert(id, u64::from(tally.samples));
                 totals.remove(&id);
+                is_changed = true;
             } else {
                 in_part.push(id);
             }
         }
+        cut.groups += self.groups(&heads, &in_part).await?;
+        if cut.groups > self.options.counted_groups {
+            cut.is_uncounted |= !in_part.is_empty();
+            lost.extend(in_part.drain(..).map(|id| (id, 0)));
+        }
         if !in_part.is_empty() {
+            is_changed = true;
             let mut left: BTreeMap<u32, Tally> = BTreeMap::new();
             let mut visit = |id: u32, timestamps: &[Millis], values: &[f64]| {
                 for (&timestamp, &value) in timestamps.iter().zip(values) {
@@ -157,10 +170,10 @@ impl Inner {
                 };
             }
         }
-        if !lost.is_empty() {
+        if is_changed {
             cut.packs.push(Self::pack_row(pack, &totals)?);
-            cut.lost.append(&mut lost);
         }
+        cut.lost.append(&mut lost);
         let of_series = ids.iter().filter_map(|id| Some((*id, *totals.get(id)?)));
         cut.totals.extend(of_series);
         Ok(())
@@ -177,6 +190,7 @@ impl Inner {
         let mut deletion = Deletion {
             seq: 0,
             range,
+            is_counted: !cut.is_uncounted,
             ids: all.keys().copied().collect(),
         };
         let ticket = self.queue.add(Urgency::Waiting, |pending, _| {

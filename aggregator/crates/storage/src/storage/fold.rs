@@ -110,6 +110,23 @@ impl Storage {
     }
 }
 
+impl Storage {
+    /// Takes what is deleted out of the blocks, which the storage does by itself in a while.
+    ///
+    /// # Errors
+    /// [`FoldFailure`], after which there is more left to do.
+    pub async fn purge(&self) -> Result<(), FoldFailure> {
+        let inner = Arc::clone(&self.inner);
+        // Whoever asked may stop waiting; a turn that was begun must end.
+        let purging = self.inner.tasks.spawn(async move {
+            let _alone = inner.folding.lock().await;
+            inner.purge().await
+        });
+        let purged = purging.await;
+        purged.map_err(|panic| FoldFailure::Interrupted(panic.to_string()))?
+    }
+}
+
 /// Folds again and again, for as long as the storage is there.
 pub(super) async fn run(inner: Weak<Inner>, interval: Duration) {
     loop {

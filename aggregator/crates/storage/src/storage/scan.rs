@@ -126,6 +126,24 @@ impl Inner {
         Ok(windows)
     }
 
+    /// How many groups [`Self::scan`] would read of some series.
+    pub(super) async fn groups(
+        &self,
+        heads: &[WindowHead],
+        ids: &[u32],
+    ) -> Result<usize, ReadError> {
+        let (mut groups, mut of_layout) = (0, (0, 0));
+        for head in heads.iter().filter(|_| !ids.is_empty()) {
+            if of_layout.0 != head.layout {
+                let layout = self.sound_layout(*head).await?;
+                let count = layout.map_or(0, |layout| groups_of(&layout, ids).len());
+                of_layout = (head.layout, count);
+            }
+            groups += of_layout.1;
+        }
+        Ok(groups)
+    }
+
     /// Calls `visit` with the samples of series in blocks, window after window; `ids` are the
     /// series, ascending, or all.
     pub(super) async fn scan(

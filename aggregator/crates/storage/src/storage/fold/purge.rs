@@ -1,14 +1,19 @@
 //! Deleted samples leave the blocks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use system_stats_model::sample::Millis;
 
 use super::FoldFailure;
 use crate::block::Layout;
-use crate::head::LATEST;
+use crate::head::{LATEST, Tally};
 use crate::past::{Deletion, range_of};
 use crate::rollup::day_of;
 use crate::storage::Inner;
 use crate::store::{FoldCommit, Forgotten, Tier, Turn, WindowHead};
+use crate::sync::read;
 
 impl Inner {
     /// Folds the windows anew that deletions concern, and forgets the deletions that concern none.
@@ -35,7 +40,7 @@ impl Inner {
                 }
             }
             is_done &= self.rid_tiers(deletion).await?;
-            if !is_done {
+            if !is_done || !deletion.is_counted && !self.count_again(&deletion.ids).await? {
                 continue 'deletions;
             }
             done.push(deletion.seq);
@@ -78,6 +83,53 @@ impl Inner {
             }
         }
         Ok(is_done)
+    }
+
+    /// Finds out what blocks add up to for series of which that is not known. False when something
+    /// was deleted meanwhile.
+    async fn count_again(&self, ids: &[u32]) -> Result<bool, FoldFailure> {
+        let newest = self.last_deletion.load(Ordering::SeqCst);
+        let mut by_pack: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+        for (target, mut ids) in read(&self.catalog).by_target(ids) {
+            let target = read(&self.catalog).targets.get(&target).cloned();
+            if let Some(target) = target {
+                by_pack
+                    .entry(u64::from(target.pack))
+                    .or_default()
+                    .append(&mut ids);
+            }
+        }
+        for (pack, mut ids) in by_pack {
+            ids.sort_unstable();
+            let heads = self.past.between(Tier::Raw, pack, Millis::MIN, Millis::MAX);
+            let mut left: BTreeMap<u32, Tally> = BTreeMap::new();
+            let mut visit = |id: u32, timestamps: &[Millis], values: &[f64]| {
+                for (&timestamp, &value) in timestamps.iter().zip(values) {
+                    left.entry(id).or_default().count(timestamp, value);
+                }
+            };
+            let scanned = self.scan(&heads, Some(&ids), &mut visit).await;
+            scanned.map_err(|error| FoldFailure::Window {
+                window: heads.first().map_or(0, |head| head.key.window),
+                pack,
+                reason: error.to_string(),
+            })?;
+            let _turning = self.turning.lock().await;
+            let last = self.last_deletion.load(Ordering::SeqCst);
+            if last != newest || last > self.committed_seq() {
+                return Ok(false);
+            }
+            let mut totals = self.totals(pack).await?;
+            totals.retain(|id, _| ids.binary_search(id).is_err());
+            totals.extend(left);
+            let commit = FoldCommit {
+                packs: vec![Self::pack_row(pack, &totals)?],
+                ..FoldCommit::default()
+            };
+            self.turn(&commit).await?;
+            self.recount(ids.into_iter(), &totals);
+        }
+        Ok(true)
     }
 
     async fn concerns(&self, ids: &[u32], head: WindowHead) -> Result<bool, FoldFailure> {

@@ -1,6 +1,7 @@
 //! Deletion and retention.
 
 use super::*;
+use crate::storage::FoldScope;
 
 #[tokio::test]
 async fn a_deletion_is_remembered_and_what_comes_later_stays() {
@@ -114,4 +115,71 @@ async fn retention_drops_windows_forgets_series_and_trims_segments() {
     assert_eq!(all(&storage).await, expected);
     let after = storage.target(&labels("instance=c")).unwrap();
     assert!(after > target && series(&storage, after, "z,instance=c") > gone);
+}
+
+#[tokio::test]
+async fn a_part_of_too_many_blocks_is_counted_when_it_has_left_them() {
+    let store = MemoryStore::new();
+    let options = Options {
+        commit_interval: Duration::ZERO,
+        counted_groups: 1,
+        ..Options::default()
+    };
+    let storage = open_with(&store, options.clone()).await;
+    for name in ["x,instance=a", "y,instance=a"] {
+        for hour in 0..4 {
+            let at = hour * HOUR;
+            let samples = [(at, 1.0), (at + 1, STALE), (at + 2, 3.0)];
+            let ticket = push(&storage, name, Order::Any, &samples).0;
+            storage.committed(ticket).await.unwrap();
+        }
+    }
+    storage.fold(FoldScope::Everything).await.unwrap();
+    let of = [Matcher::equal("__name__", "x")];
+    let before = stats(&storage, &of)[0].1;
+    // From within the first hour to the end, by two that overlap.
+    let newest = 3 * HOUR + 2;
+    for start in [HOUR + 1, 2] {
+        let end = newest;
+        let range = TimeRange { start, end };
+        let (ticket, deleted) = storage.delete(&of, range).await.unwrap();
+        storage.committed(ticket).await.unwrap();
+        assert_eq!(deleted.series, []);
+    }
+    let backfill = (2 * HOUR, 7.0);
+    let (ticket, outcome) = push(&storage, "x,instance=a", Order::Unlimited, &[backfill]);
+    assert_eq!(outcome.stored, 1);
+    storage.committed(ticket).await.unwrap();
+    let whole = "3@2 1@3600000 NaN@3600001 3@3600002 1@7200000 NaN@7200001 3@7200002 \
+                 1@10800000 NaN@10800001 3@10800002";
+    let expected = [
+        "x{instance=\"a\"} 1@0 NaN@1 7@7200000".to_owned(),
+        format!("y{{instance=\"a\"}} 1@0 NaN@1 {whole}"),
+    ];
+    assert_eq!(all(&storage).await, expected);
+    assert_eq!(stats(&storage, &of)[0].1.last, before.last);
+    storage.close().await.unwrap();
+    let storage = open_with(&store.reopened(), options.clone()).await;
+    assert_eq!(all(&storage).await, expected);
+    storage.purge().await.unwrap();
+    storage.fold(FoldScope::Everything).await.unwrap();
+    assert_eq!(
+        (storage.status().deletions, storage.status().samples),
+        (0, 0)
+    );
+    let counted = SeriesStats {
+        samples: 2,
+        first: 0,
+        last: 2 * HOUR,
+        latest: Some(Sample {
+            timestamp: 2 * HOUR,
+            value: 7.0,
+        }),
+    };
+    assert_eq!(stats(&storage, &of)[0].1, counted);
+    assert_eq!(all(&storage).await, expected);
+    storage.close().await.unwrap();
+    let storage = open_with(&store.reopened(), options).await;
+    assert_eq!(stats(&storage, &of)[0].1, counted);
+    assert_eq!(all(&storage).await, expected);
 }
