@@ -174,9 +174,9 @@ impl Inner {
             writers.push((tier, ver + 1, TierWriter::new(day, resolution)));
         }
         let columns = u32::try_from(begun.layout.len()).unwrap_or(u32::MAX);
-        let mut first = 0;
-        while first * 64 < columns {
-            let last = first.saturating_add(GROUPS_AT_ONCE);
+        let (mut first, groups) = (0, columns.div_ceil(64));
+        while first < groups {
+            let last = first.saturating_add(GROUPS_AT_ONCE).min(groups);
             let series = Self::series_of(&begun, first..last);
             let fresh = self.fresh(&begun, &series).await?;
             for (tier, ver, writer) in &mut writers {

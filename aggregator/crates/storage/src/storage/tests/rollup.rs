@@ -9,7 +9,7 @@ use system_stats_model::source::{Fetch, SampleBuffer};
 use super::*;
 use crate::rollup::DAY;
 use crate::storage::FoldScope;
-use crate::store::Tier;
+use crate::store::{Store as _, Tier, Wanted, WindowKey};
 
 const SERIES: [&str; 3] = ["a,instance=x", "b,instance=x", "a,instance=y"];
 
@@ -314,4 +314,25 @@ async fn a_tier_has_its_own_retention() {
         .unwrap();
     let expired = storage.expire(9 * DAY).await.unwrap();
     assert_eq!((expired.series, expired.targets), (2, 1));
+}
+
+#[tokio::test]
+async fn a_day_that_is_rolled_up_again_has_no_group_more() {
+    let store = MemoryStore::new();
+    let storage = open_with(&store, options()).await;
+    let (minute, late) = (60_000, 77);
+    for at in [minute, late, DAY + minute] {
+        let ticket = push(&storage, "a,instance=x", Order::Any, &[(at, 1.0)]).0;
+        storage.committed(ticket).await.unwrap();
+        fold(&storage).await;
+    }
+    let ticket = push(&storage, "a,instance=x", Order::Any, &[(late + 1, 1.0)]).0;
+    storage.committed(ticket).await.unwrap();
+    fold(&storage).await;
+    let pack = storage.inner.past.packs(Tier::Hour)[0];
+    let key = WindowKey { window: 0, pack };
+    let groups = (0..64).collect();
+    let wanted = [Wanted { key, groups }];
+    let found = store.read_windows(Tier::Hour, &wanted).await.unwrap();
+    assert_eq!((found[0].row.head.ver, found[0].blocks.len()), (2, 1));
 }
