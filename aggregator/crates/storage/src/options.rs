@@ -7,8 +7,8 @@ use crate::store::Tier;
 /// How a [`Storage`](crate::Storage) behaves. The defaults are what the program runs with.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How long samples that nobody waits for may wait for others to be committed with them.
-    /// 1 s; up to 5 s spares flash memory at low rates; 0 commits at once.
+    /// How long samples that nobody waits for may wait for others to be committed with them, and
+    /// five times that while they are few, which spares flash memory. 1 s; 0 commits at once.
     pub commit_interval: Duration,
     /// How long a writer waits for its acknowledgement before it is told that the store is
     /// unavailable. The batch stays queued all the same. 10 s.

@@ -25,6 +25,11 @@ pub(crate) use segments::{Segment, Segments};
 /// A batch that has grown to so many bytes is closed.
 const BATCH_BYTES: usize = 4 << 20;
 
+/// While less than this waits, uncompressed and for nobody, it may wait so many intervals: a commit
+/// writes whole pages, however little is in it.
+const QUIET_BYTES: usize = 16 << 10;
+const QUIET_INTERVALS: u32 = 5;
+
 /// How far commits have come.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
@@ -139,7 +144,7 @@ impl Queue {
                 if state.closed {
                     return None;
                 }
-                state.open.since.map(|since| since + self.interval)
+                state.due(self.interval)
             };
             match due {
                 Some(due) => {
@@ -228,14 +233,20 @@ impl State {
 
     fn take_due(&mut self, interval: Duration) -> Option<Pending> {
         if self.full.is_empty() {
-            let since = self.open.since?;
-            let is_due = self.open.urgent || self.closed || since.elapsed() >= interval;
-            if !is_due {
+            let due = self.due(interval)?;
+            if !self.open.urgent && !self.closed && Instant::now() < due {
                 return None;
             }
             self.close_batch();
         }
         self.full.pop_front()
+    }
+
+    /// When the open batch is to be committed, though nobody waits for it.
+    fn due(&self, interval: Duration) -> Option<Instant> {
+        let is_quiet = self.open.bytes() < QUIET_BYTES;
+        let intervals = if is_quiet { QUIET_INTERVALS } else { 1 };
+        Some(self.open.since? + interval * intervals)
     }
 
     fn close_batch(&mut self) {

@@ -27,23 +27,31 @@ async fn a_push_commits_at_once_and_the_rest_within_the_interval() {
             .unwrap()
             .0
     };
-    relaxed(1);
-    settle().await;
-    assert_eq!(storage.status().committed, 0);
-    tokio::time::advance(Duration::from_millis(999)).await;
-    settle().await;
-    assert_eq!(
-        (storage.status().committed, storage.status().waiting_batches),
-        (0, 1)
-    );
-    tokio::time::advance(Duration::from_millis(1)).await;
-    settle().await;
-    assert_eq!(
-        (storage.status().committed, storage.status().waiting_batches),
-        (1, 0)
-    );
-    let before = relaxed(2);
-    let pushed = push_at(&storage, 3);
+    // Little waits for five seconds, much for one.
+    let mut at = 0;
+    for (count, millis) in [(1, 5000), (4000, 1000)] {
+        let committed = storage.status().committed;
+        for _ in 0..count {
+            at += 1;
+            relaxed(at);
+        }
+        settle().await;
+        assert_eq!(storage.status().committed, committed);
+        tokio::time::advance(Duration::from_millis(millis - 1)).await;
+        settle().await;
+        assert_eq!(
+            (storage.status().committed, storage.status().waiting_batches),
+            (committed, 1)
+        );
+        tokio::time::advance(Duration::from_millis(1)).await;
+        settle().await;
+        assert_eq!(
+            (storage.status().committed, storage.status().waiting_batches),
+            (committed + 1, 0)
+        );
+    }
+    let before = relaxed(at + 1);
+    let pushed = push_at(&storage, at + 2);
     assert_eq!(before, pushed);
     settle().await;
     assert_eq!(storage.status().committed, pushed.0);
