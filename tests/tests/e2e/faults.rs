@@ -1,7 +1,10 @@
 //! What goes wrong outside: servers that stop, connections that are cut, disks that are full.
 
 mod disk;
+mod moving;
 mod server;
+mod takeover;
+mod tls;
 
 use std::net::SocketAddr;
 use std::time::Duration;

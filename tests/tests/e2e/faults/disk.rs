@@ -1,17 +1,19 @@
 //! Faults of the disk under a SQLite file.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use e2e::folder::Folder;
-use e2e::http::Request;
+use e2e::http::{Request, Response};
 use e2e::peers::PYTHON;
 use e2e::process::{self, Process};
 use e2e::programs::{Aggregator, NO_TARGETS};
 use e2e::wait;
 
 use super::{push, push_until_taken};
-use crate::durability::stored;
+use crate::durability::{Readings, stored};
 
 /// A command in the mount namespace of a running program.
 fn beside(process: &Process, script: &str) -> String {
@@ -22,64 +24,139 @@ fn beside(process: &Process, script: &str) -> String {
     done.stdout
 }
 
+/// A server whose database is on a disk of six megabytes that only it sees.
+struct Cramped {
+    folder: Folder,
+    aggregator: Aggregator,
+    small: PathBuf,
+    program: String,
+}
+
+impl Cramped {
+    fn start(flags: &[&str]) -> Cramped {
+        let folder = Folder::new();
+        folder.write("prometheus.yml", NO_TARGETS);
+        let small = folder.path().join("small");
+        std::fs::create_dir(&small).unwrap();
+        let url = format!("sqlite://{}/t.db", small.display());
+        let mut server = Aggregator::command_on(folder.path(), &url);
+        server.args(flags);
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "--propagation", "private", "sh", "-c"])
+            .arg("mount -t tmpfs -o size=6m none \"$0\" && exec \"$@\"")
+            .arg(&small)
+            .arg(server.get_program())
+            .args(server.get_args())
+            .current_dir(folder.path());
+        Cramped {
+            aggregator: Aggregator::run(&mut command),
+            program: server.get_program().display().to_string(),
+            folder,
+            small,
+        }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.aggregator.address
+    }
+
+    /// Fills the disk, and what the log has left; the refusal.
+    fn fill(&self, now: i64) -> Response {
+        let filler = self.small.join("filler");
+        let fill = format!("cat /dev/zero > {} 2>/dev/null || true", filler.display());
+        beside(&self.aggregator.process, &fill);
+        // Documents of a few kilobytes each.
+        let mut seed = 0;
+        wait::until_some("a refused push", Duration::from_mins(1), || {
+            seed += 1;
+            let digits = (0..4000).map(|at| (at * 7919 + seed * 104_729) % 1_000_003);
+            let words: Vec<String> = digits.map(|n: usize| format!("{n:06}")).collect();
+            let reading = format!(
+                "{{\"hostname\":\"full{seed}\",\"cpu\":1,\"ram\":1,\"disk\":2,\"timestamp\":{now},\
+                 \"details\":{{\"noise\":\"{}\"}}}}",
+                words.concat()
+            );
+            let answer = Request::new("POST", "/metrics")
+                .header("Content-Type", "application/json")
+                .body(reading)
+                .send(self.address());
+            (answer.status == 503).then_some(answer)
+        })
+    }
+
+    fn free(&self) {
+        let filler = self.small.join("filler");
+        beside(
+            &self.aggregator.process,
+            &format!("rm {}", filler.display()),
+        );
+    }
+
+    #[track_caller]
+    fn is_sound(&self) {
+        let (program, file) = (&self.program, self.small.join("t.db"));
+        let check = format!(
+            "{program} check storage --storage.url=sqlite://{}",
+            file.display()
+        );
+        let checked = beside(&self.aggregator.process, &check);
+        assert!(checked.ends_with(" 0 damaged\n"), "{checked}");
+        assert!(self.folder.path().exists());
+    }
+}
+
 #[test]
 fn a_full_disk_is_said_and_survived() {
-    let folder = Folder::new();
-    folder.write("prometheus.yml", NO_TARGETS);
-    let small = folder.path().join("small");
-    std::fs::create_dir(&small).unwrap();
-    let url = format!("sqlite://{}/t.db", small.display());
-    let server = Aggregator::command_on(folder.path(), &url);
-    let mut command = Command::new("unshare");
-    command
-        .args(["--mount", "--propagation", "private", "sh", "-c"])
-        .arg("mount -t tmpfs -o size=6m none \"$0\" && exec \"$@\"")
-        .arg(&small)
-        .arg(server.get_program())
-        .args(server.get_args())
-        .current_dir(folder.path());
-    let mut aggregator = Aggregator::run(&mut command);
-    let (now, address) = (wait::epoch_seconds(), aggregator.address);
+    let mut server = Cramped::start(&[]);
+    let (now, address) = (wait::epoch_seconds(), server.address());
     assert_eq!(push(address, "before", now).status, 200);
-    let filler = small.join("filler");
-    let fill = format!("cat /dev/zero > {} 2>/dev/null || true", filler.display());
-    beside(&aggregator.process, &fill);
-    // Documents of a few kilobytes each fill what the log has left.
-    let noise = |seed: usize| -> String {
-        let digits = (0..4000).map(|at| (at * 7919 + seed * 104_729) % 1_000_003);
-        let words: Vec<String> = digits.map(|n: usize| format!("{n:06}")).collect();
-        words.concat()
-    };
-    let refused = wait::until_some("a refused push", Duration::from_mins(1), || {
-        static SEED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-        let seed = SEED.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let reading = format!(
-            "{{\"hostname\":\"full{seed}\",\"cpu\":1,\"ram\":1,\"disk\":2,\"timestamp\":{now},\
-             \"details\":{{\"noise\":\"{}\"}}}}",
-            noise(seed)
-        );
-        let answer = Request::new("POST", "/metrics")
-            .header("Content-Type", "application/json")
-            .body(reading)
-            .send(address);
-        (answer.status == 503).then_some(answer)
-    });
+    let refused = server.fill(now);
     assert!(refused.header("Retry-After").is_some());
-    aggregator.process.wait_for("the reason", |line| {
+    server.aggregator.process.wait_for("the reason", |line| {
         line.contains("database or disk is full").then_some(())
     });
-    beside(&aggregator.process, &format!("rm {}", filler.display()));
+    server.free();
     push_until_taken(address, "after", now);
     let rows = stored(address);
     for host in ["before", "after"] {
         assert!(rows.iter().any(|(name, ..)| name == host), "{host}");
     }
-    let program = server.get_program().display().to_string();
-    let checked = beside(
-        &aggregator.process,
-        &format!("{program} check storage --storage.url={url}"),
-    );
-    assert!(checked.ends_with(" 0 damaged\n"), "{checked}");
+    server.is_sound();
+}
+
+#[test]
+fn a_disk_that_is_full_during_a_fold_costs_nothing() {
+    // Long enough for the disk to be full by then.
+    let mut server = Cramped::start(&["--storage.fold-after=10s"]);
+    let (now, address) = (wait::epoch_seconds(), server.address());
+    for hour in 2..12 {
+        assert_eq!(push(address, "old", now - hour * 3600).status, 200);
+    }
+    assert!(server.fill(now).header("Retry-After").is_some());
+    let folds = server
+        .aggregator
+        .process
+        .wait_for("a fold that failed", |line| {
+            let is_failure = line.contains("samples stay in memory and in the journal");
+            is_failure.then(|| line.to_owned())
+        });
+    assert!(folds.contains("database or disk is full"), "{folds}");
+    let before = stored(address);
+    let of = |rows: &Readings, name: &str| rows.iter().filter(|(host, ..)| host == name).count();
+    assert_eq!(of(&before, "old"), 10);
+    server.free();
+    push_until_taken(address, "after", now);
+    wait::until("hours in blocks", Duration::from_mins(1), || {
+        let metrics = Request::get("/metrics").header("Accept", "text/plain");
+        let metrics = metrics.send(address).text();
+        let name = "system_stats_aggregator_storage_block_windows ";
+        let windows = metrics.lines().find_map(|line| line.strip_prefix(name));
+        let windows: u32 = windows.unwrap().parse().unwrap();
+        if windows >= 10 { Ok(()) } else { Err(windows) }
+    });
+    assert_eq!(of(&stored(address), "old"), 10);
+    server.is_sound();
 }
 
 /// Changes a SQLite file by hand.
