@@ -258,3 +258,36 @@ fn amtool_works_against_us() {
     let changes = ["silence_created", "silence_changed", "silence_expired"];
     assert_eq!(rooms.history("")[2..], changes);
 }
+
+#[test]
+fn silences_need_a_key_where_there_are_keys() {
+    let folder = Folder::new();
+    folder.write("prometheus.yml", NO_TARGETS);
+    folder.write("keys.yml", "keys:\n- {name: pager, key: first-key}\n");
+    let server = Aggregator::resume(&folder, &["--web.api-key-file=keys.yml"]);
+    let silence = json!({
+        "matchers": [{"name": "room", "value": "attic", "isRegex": false}],
+        "startsAt": "2020-01-01T00:00:00Z", "endsAt": "2100-01-01T00:00:00Z",
+        "createdBy": "ann", "comment": "moving",
+    });
+    let send = |request: Request, key: &str| {
+        let request = request.header("Authorization", &format!("Bearer {key}"));
+        request.send(server.address)
+    };
+    let post = |key: &str| send(Request::post("/api/v2/silences", &silence), key);
+    assert_eq!(post("wrong-key").status, 401);
+    let made = post("first-key").json();
+    let path = format!(
+        "/api/v2/silence/{}",
+        made["silenceID"].as_str().expect("an id")
+    );
+    assert_eq!(send(Request::new("DELETE", &path), "wrong-key").status, 401);
+    let body = json!({"by": "ann", "fingerprint": "0"});
+    let acknowledge = Request::post("/api/v1/alerts/acknowledge", &body);
+    assert_eq!(send(acknowledge, "wrong-key").status, 401);
+    assert_eq!(server.get(&path)["status"]["state"], "active");
+    assert_eq!(send(Request::new("DELETE", &path), "first-key").status, 200);
+    let history = server.get("/api/v1/alerts/history")["data"]["events"].clone();
+    let who = [&history[1]["by"], &history[0]["by"]];
+    assert_eq!(who, ["ann", "pager"], "{history}");
+}
