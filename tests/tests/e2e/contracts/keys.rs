@@ -113,6 +113,22 @@ fn a_key_lets_pages_of_other_sites_delete_and_acknowledge() {
 }
 
 #[test]
+fn forms_of_pages_have_a_field_for_the_key() {
+    let folder = Folder::new();
+    folder.write("prometheus.yml", NO_TARGETS);
+    folder.write("keys.yml", TWO);
+    let server = Aggregator::resume(&folder, &["--web.api-key-file=keys.yml"]);
+    let page = Request::get("/dashboard/alerts/silence").send(server.address);
+    assert!(page.text().contains("name=\"key\""));
+    for (key, status) in [("", 401), ("first-ke", 401), ("first-key", 303)] {
+        let body = format!("matchers=a%3D%22b%22&duration=1h&by=ann&key={key}");
+        let form = Request::new("POST", "/dashboard/alerts/silence").body(body);
+        let form = form.header("Content-Type", "application/x-www-form-urlencoded");
+        assert_eq!(form.send(server.address).status, status, "{key}");
+    }
+}
+
+#[test]
 fn a_file_of_keys_that_cannot_be_used_is_no_start() {
     let folder = Folder::new();
     folder.write("prometheus.yml", NO_TARGETS);

@@ -45,7 +45,7 @@ fn rows_and_charts_move_by_themselves() {
         "hostname": "new", "cpu": 99.5, "ram": 2, "disk": 3, "timestamp": wait::epoch_seconds(),
     });
     assert_eq!(aggregator.push(&pushed).status, 200);
-    let row = "return document.querySelector('tr[data-host=new] .critical')?.innerText";
+    let row = "return document.querySelector('tr[data-host=new] .value.critical')?.innerText";
     assert_eq!(browser.wait_for("a new host", PATIENCE, row), "99.5 %");
     assert_clean(&browser, &origin);
 
@@ -118,7 +118,7 @@ fn a_page_that_is_refused_a_stream_asks_again_and_again() {
     browser.wait_for("its mode", PATIENCE, MODE);
     assert_eq!(browser.run(MODE), "poll");
     push(97.5, 1);
-    let row = "return document.querySelector('tr[data-host=pi] .critical')?.innerText";
+    let row = "return document.querySelector('tr[data-host=pi] .value.critical')?.innerText";
     assert_eq!(browser.wait_for("the new number", PATIENCE, row), "97.5 %");
     // The streams end with the program, and so does the program.
     assert_eq!(aggregator.stop().code(), Some(0));

@@ -14,6 +14,9 @@ use crate::inventory::devices::ActiveAlert;
 use crate::inventory::hosts::Fleet;
 use crate::rules::{ALERT_NAME, Alert, AlertState, DeadHosts};
 
+/// How long a report that somebody has seen to is here: it has no end of its own.
+const SEEN_TO: Millis = 24 * 3_600_000;
+
 /// What is wrong, sorted: the worst first, of equals the newest.
 #[derive(Debug, Default)]
 pub(in super::super) struct Board {
@@ -134,7 +137,11 @@ impl Board {
             active.silenced_by = silencing(&active.labels);
             board.put(active);
         }
-        for (id, alert) in state.inventory.reported_alerts(|_| true) {
+        let is_recent = |alert: &Reported| {
+            let seen = alert.acknowledged.as_ref();
+            seen.is_none_or(|seen| now - seen.at <= SEEN_TO)
+        };
+        for (id, alert) in state.inventory.reported_alerts(is_recent) {
             board.put(Active::reported(id, alert, subject));
         }
         board.finish()
