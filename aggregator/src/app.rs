@@ -5,6 +5,7 @@ mod history;
 mod host_alerts;
 mod local_exporter;
 mod own_metrics;
+mod own_series;
 mod signals;
 mod sinks;
 mod store;
@@ -25,6 +26,7 @@ use tokio_util::task::TaskTracker;
 pub use self::configuration::ConfigSource;
 use self::configuration::{Fed, Reloader};
 use self::host_alerts::HostAlertSink;
+use self::own_series::OwnSeries;
 use self::signals::{Asked, Signals};
 use self::sinks::{Logged, Sinks};
 pub use self::store::OlderError;
@@ -255,8 +257,17 @@ impl App {
         let rules = Arc::clone(reloader.rules());
         let (told, stop) = (Arc::clone(&inventory), tasks_stop.clone());
         tasks.spawn(host_alerts::commit(changes, told, rules, stop));
+        let own_metrics = own_metrics::renderer(&reloader, &storage, &writer, &alerting);
+        let writer = Arc::new(writer);
+        let own_series = OwnSeries {
+            metrics: Arc::clone(&own_metrics),
+            inventory: Arc::clone(&inventory),
+            writer: Arc::clone(&writer),
+            clock: clock.clone(),
+            instance: format!("{host_name}:{port}"),
+        };
         gate.open(http::router(http::State {
-            own_metrics: own_metrics::renderer(&reloader, &storage, &writer, &alerting),
+            own_metrics,
             reload: options.enable_lifecycle.then_some(ask),
             is_admin_allowed: options.enable_admin_api,
             scraper: Arc::clone(reloader.scraper()),
@@ -267,27 +278,22 @@ impl App {
             keys,
             origins: options.origins.clone(),
             query,
-            writer: Arc::new(writer),
+            writer,
             bodies: http::limits::BodyBudget::default(),
             metadata: Arc::clone(&metadata),
             clock: clock.clone(),
             stop: served.clone(),
         }));
 
-        let housekeeping = Housekeeping::new().await?;
-        if options.retention_bytes > 0 {
-            store::shrink_regularly(&housekeeping, &storage, options.retention_bytes).await?;
-        }
-        if !options.retention.is_zero() {
-            let retention = options.retention;
-            store::expire_regularly(&housekeeping, &storage, &inventory, &clock, retention).await?;
-        }
-        store::expire_rollups_regularly(&housekeeping, &storage, &clock, &options.rollups).await?;
-        let retention = options.history_retention;
-        let kept = (&alerting, reloader.rules());
-        history::keep_regularly(&housekeeping, kept, (&storage, &clock), retention).await?;
-        forget_metadata_regularly(&housekeeping, metadata, clock).await?;
-        housekeeping.start().await?;
+        let jobs = Jobs {
+            options,
+            storage: &storage,
+            inventory: &inventory,
+            alerting: &alerting,
+            rules: reloader.rules(),
+            clock: &clock,
+        };
+        let housekeeping = jobs.start(own_series, metadata).await?;
         Ok(Some(Self {
             storage,
             alerting,
@@ -343,6 +349,50 @@ impl App {
             Ok(()) => tracing::info!("stopped, everything is stored"),
             Err(error) => tracing::error!(%error, "stopped; not everything could be stored"),
         }
+    }
+}
+
+/// What recurring jobs look after.
+struct Jobs<'a> {
+    options: &'a Options,
+    storage: &'a Arc<Storage>,
+    inventory: &'a Arc<Inventory>,
+    alerting: &'a Arc<Alerting>,
+    rules: &'a Arc<RuleManager>,
+    clock: &'a Clock,
+}
+
+impl Jobs<'_> {
+    /// Schedules all of them.
+    async fn start(
+        self,
+        own_series: OwnSeries,
+        metadata: Arc<Metadata>,
+    ) -> Result<Housekeeping, HousekeepingError> {
+        let Self {
+            options,
+            storage,
+            inventory,
+            alerting,
+            rules,
+            clock,
+        } = self;
+        let housekeeping = Housekeeping::new().await?;
+        if options.retention_bytes > 0 {
+            store::shrink_regularly(&housekeeping, storage, options.retention_bytes).await?;
+        }
+        if !options.retention.is_zero() {
+            let retention = options.retention;
+            store::expire_regularly(&housekeeping, storage, inventory, clock, retention).await?;
+        }
+        store::expire_rollups_regularly(&housekeeping, storage, clock, &options.rollups).await?;
+        let retention = options.history_retention;
+        let kept = (alerting, rules);
+        history::keep_regularly(&housekeeping, kept, (storage, clock), retention).await?;
+        own_series.write_regularly(&housekeeping).await?;
+        forget_metadata_regularly(&housekeeping, metadata, clock.clone()).await?;
+        housekeeping.start().await?;
+        Ok(housekeeping)
     }
 }
 

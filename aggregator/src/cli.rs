@@ -69,6 +69,9 @@ pub enum Command {
         #[command(flatten)]
         storage: StorageArgs,
     },
+    /// Write what is built in into files, to be changed.
+    #[command(subcommand)]
+    Export(Export),
     /// Copy everything into an empty database of either kind, all or nothing. Neither may be in use.
     Migrate {
         /// The database that is there.
@@ -95,6 +98,16 @@ impl StorageArgs {
         let chosen = self.storage_url.clone();
         chosen.unwrap_or_else(|| serve.storage_location(environment).url())
     }
+}
+
+/// What can be written into files.
+#[derive(Debug, Subcommand)]
+pub enum Export {
+    /// The built-in rules; serve with --rules.builtin=false and name them in `rule_files`.
+    Rules {
+        /// The folder they go to.
+        folder: PathBuf,
+    },
 }
 
 /// What can be checked.

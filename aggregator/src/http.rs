@@ -116,6 +116,7 @@ pub fn router(state: State) -> Router {
             "/dashboard/alerts/{id}/acknowledge",
             post(dashboard::alerts::acknowledge),
         )
+        .route("/dashboard/runbooks", get(dashboard::runbooks::runbooks))
         .route("/dashboard/events", get(dashboard::live::events))
         .route("/api/dashboard/hosts/{host}/panels", get(dashboard::panels))
         .route("/api/openapi.json", get(dashboard::openapi))

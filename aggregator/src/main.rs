@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use reqwest::Url;
 use system_stats_aggregator::app::{self, StartError};
-use system_stats_aggregator::cli::{Check, Cli, Command, ServeArgs, Test};
+use system_stats_aggregator::cli::{Check, Cli, Command, Export, ServeArgs, Test};
 use system_stats_aggregator::config::{self, ConfigError, RuleDefaults, ScrapeConfig};
 use system_stats_aggregator::query::QueryOptions;
 use system_stats_aggregator::rules::UnitTests;
@@ -80,6 +80,15 @@ fn operate(command: &Command, serve: &ServeArgs) -> anyhow::Result<ExitCode> {
         Command::Migrate { from, to } => {
             let rows = runtime.block_on(operations::migrate(from, to))?;
             vec![format!("{rows} rows copied")]
+        }
+        Command::Export(Export::Rules { folder }) => {
+            let files = config::builtin::export(folder);
+            let files =
+                files.map_err(|(path, error)| anyhow::anyhow!("{}: {error}", path.display()))?;
+            files
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect()
         }
         Command::Check(Check::Storage { storage }) => {
             let checked = runtime.block_on(operations::check(&storage.url(serve)))?;

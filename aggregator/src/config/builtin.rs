@@ -1,5 +1,9 @@
 //! The rule files that are part of the program.
 
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
 use super::{ConfigError, RuleDefaults, RuleFile, parse_rules};
 
 /// What the path of a built-in file begins with, where files are named.
@@ -46,6 +50,23 @@ pub fn built_in_rules(defaults: &RuleDefaults) -> Result<Vec<RuleFile>, ConfigEr
         .collect()
 }
 
+/// Writes the built-in files into a folder, which is made if need be; files that are there already
+/// stay as they are.
+///
+/// # Errors
+/// With the path that could not be written, or that is there.
+pub fn export(folder: &Path) -> Result<Vec<PathBuf>, (PathBuf, io::Error)> {
+    std::fs::create_dir_all(folder).map_err(|error| (folder.to_owned(), error))?;
+    let write = |file: &BuiltInFile| {
+        let path = folder.join(file.name);
+        let new = OpenOptions::new().write(true).create_new(true).open(&path);
+        let written = new.and_then(|mut new| new.write_all(file.text.as_bytes()));
+        written.map_err(|error| (path.clone(), error))?;
+        Ok(path)
+    };
+    BUILT_IN.iter().map(write).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +76,22 @@ mod tests {
         let files = built_in_rules(&RuleDefaults::default()).unwrap();
         let groups = files.into_iter().flat_map(|file| file.groups);
         groups.flat_map(|group| group.rules).collect()
+    }
+
+    #[test]
+    fn files_that_are_exported_are_those_that_are_built_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("rules");
+        let files = export(&folder).unwrap();
+        let read = crate::config::load_rules(&files, &RuleDefaults::default()).unwrap();
+        let built_in = built_in_rules(&RuleDefaults::default()).unwrap();
+        let groups = |files: Vec<RuleFile>| files.into_iter().flat_map(|file| file.groups);
+        assert!(groups(read).eq(groups(built_in)));
+        let (path, error) = export(&folder).unwrap_err();
+        assert_eq!(
+            (path, error.kind()),
+            (files[0].clone(), io::ErrorKind::AlreadyExists)
+        );
     }
 
     #[test]

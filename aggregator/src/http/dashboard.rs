@@ -6,6 +6,7 @@ mod assets;
 mod chart;
 pub(super) mod live;
 pub(super) mod reports;
+pub(super) mod runbooks;
 mod strip;
 mod table;
 mod templates;

@@ -9,6 +9,7 @@
 
 mod alert_history;
 mod beside_node_exporter;
+mod built_in_rules;
 mod clients;
 mod collectors;
 mod command_line;

@@ -17,7 +17,7 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: [(&str, &str); 22] = templates![
+const TEMPLATES: [(&str, &str); 23] = templates![
     "layout.html",
     "macros.html",
     "alert_macros.html",
@@ -39,6 +39,7 @@ const TEMPLATES: [(&str, &str); 22] = templates![
     "alerts_rules.html",
     "alerts_silences.html",
     "silence.html",
+    "runbooks.html",
     "error.html",
 ];
 
