@@ -58,8 +58,10 @@ pub struct NumberLiteral {
 /// A quoted text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StringLiteral {
-    /// The text without quotes and escapes.
+    /// The text without quotes and escapes, with U+FFFD in the place of what is not UTF-8.
     pub value: String,
+    /// The bytes that escapes stand for, if they are not UTF-8.
+    pub raw: Option<Vec<u8>>,
     /// Where it stands, quotes included.
     pub span: Span,
 }

@@ -155,7 +155,12 @@ impl<'a> Parser<'a> {
     }
 
     fn unquoted(&self, token: Token) -> Parsed<String> {
-        literal::unquote(self.value(token)).map_err(|message| Fault::new(token.span, message))
+        let quoted = self.value(token);
+        String::from_utf8(literal::unquote(quoted)).map_err(|_| {
+            let quoted = crate::print::quote(quoted);
+            let message = format!("error unquoting string {quoted}: not valid UTF-8");
+            Fault::new(token.span, message)
+        })
     }
 
     /// The seconds or the number that a token stands for.

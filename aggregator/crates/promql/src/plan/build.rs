@@ -30,7 +30,7 @@ impl Builder {
         let (kind, is_invariant) = match expr {
             Expr::Paren(paren) => return self.node(&paren.expr),
             Expr::Number(number) => (Kind::Number(number.value), true),
-            Expr::String(text) => (Kind::Text(text.value.clone()), true),
+            Expr::String(text) => (Kind::Text(text.clone()), true),
             Expr::Vector(selector) => self.vector(selector),
             Expr::Matrix(matrix) => {
                 let select = self.select(&matrix.selector);

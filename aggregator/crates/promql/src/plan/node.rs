@@ -1,7 +1,10 @@
 use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::Millis;
 
-use crate::ast::{AggregateOp, At, BinaryOp, Function, Span, ValueType, VectorMatching};
+use crate::ast::{
+    AggregateOp, At, BinaryOp, Function, Span, StringLiteral, ValueType, VectorMatching,
+};
+use crate::print::quote_literal;
 
 /// A step of the evaluation.
 #[derive(Clone, Debug)]
@@ -16,7 +19,7 @@ pub(crate) struct Node {
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     Number(f64),
-    Text(String),
+    Text(StringLiteral),
     Select(SelectNode),
     Range(RangeNode),
     Subquery(Box<SubqueryNode>),
@@ -85,8 +88,24 @@ impl Node {
     /// The text, if it is one.
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Text(text) => Some(text),
+            Kind::Text(text) => Some(&text.value),
             _ => None,
+        }
+    }
+
+    /// Whether it is a text that a label may be named by.
+    pub(crate) fn names_label(&self) -> bool {
+        match &self.kind {
+            Kind::Text(text) => !text.value.is_empty() && text.raw.is_none(),
+            _ => false,
+        }
+    }
+
+    /// The text in quotes, if it is one.
+    pub(crate) fn quoted(&self) -> String {
+        match &self.kind {
+            Kind::Text(text) => quote_literal(text),
+            _ => String::new(),
         }
     }
 }

@@ -4,7 +4,7 @@ use system_stats_model::labels::METRIC_NAME;
 use system_stats_model::matcher::{MatchOp, Matcher};
 
 use super::duration::format_duration;
-use super::quoting::{label_name, quote};
+use super::quoting::{label_name, quote, quote_literal};
 use crate::ast::{
     Aggregate, At, Binary, Call, Cardinality, Duration, DurationExpr, Expr, MatrixSelector,
     NumberLiteral, Subquery, VectorMatching, VectorSelector,
@@ -14,7 +14,7 @@ impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(e) => e.fmt(f),
-            Self::String(e) => f.write_str(&quote(&e.value)),
+            Self::String(e) => f.write_str(&quote_literal(e)),
             Self::Vector(e) => e.fmt(f),
             Self::Matrix(e) => e.fmt(f),
             Self::Subquery(e) => write!(f, "{}{}", e.expr, SubquerySuffix(e)),

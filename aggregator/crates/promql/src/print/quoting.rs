@@ -1,5 +1,7 @@
 use std::fmt::Write as _;
 
+use crate::ast::StringLiteral;
+
 /// The text in double quotes, with the escapes that strings of the language have.
 #[must_use]
 pub fn quote(text: &str) -> String {
@@ -7,6 +9,29 @@ pub fn quote(text: &str) -> String {
     quoted.push('"');
     for c in text.chars() {
         push_escaped(&mut quoted, c, '"');
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// A text of an expression in quotes.
+pub(crate) fn quote_literal(literal: &StringLiteral) -> String {
+    let bytes = literal.raw.as_deref();
+    quote_bytes(bytes.unwrap_or(literal.value.as_bytes()))
+}
+
+/// Bytes in quotes; those that are not text are escaped one by one.
+fn quote_bytes(bytes: &[u8]) -> String {
+    let mut quoted = String::with_capacity(bytes.len() + 2);
+    quoted.push('"');
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            push_escaped(&mut quoted, c, '"');
+        }
+        for byte in chunk.invalid() {
+            // Writing to a string cannot fail.
+            let _ = write!(quoted, "\\x{byte:02x}");
+        }
     }
     quoted.push('"');
     quoted
@@ -90,6 +115,7 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(quote(text), expected);
         }
+        assert_eq!(quote_bytes(b"\xc3\xa9\xc5z\n\xff"), r#""é\xc5z\n\xff""#);
         assert_eq!(quote_char('\''), r"'\''");
         assert_eq!(quote_char('"'), r#"'"'"#);
     }

@@ -14,12 +14,12 @@ pub(super) fn columns(
     aggregation: &Aggregation<'_>,
     on: &Timeline,
 ) -> Result<Columns, EvalError> {
-    let label = aggregation.param()?.text().unwrap_or_default();
-    if label.is_empty() {
-        return Err(EvalError::Parameter(format!(
-            "invalid label name {label:?}"
-        )));
+    let param = aggregation.param()?;
+    if !param.names_label() {
+        let message = format!("invalid label name {}", param.quoted());
+        return Err(EvalError::Parameter(message));
     }
+    let label = param.text().unwrap_or_default();
     // The value's label counts as the value says, whatever the series has there.
     let mut names = aggregation.grouping.to_vec();
     let is_dropped = aggregation.without && names.iter().any(|name| name == label);

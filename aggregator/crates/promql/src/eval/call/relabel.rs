@@ -32,7 +32,7 @@ pub(super) fn replace(
         builder.size_limit(REGEX_SIZE_LIMIT).build().ok()
     });
     let regex = compiled.ok_or_else(|| refused("regular expression", pattern))?;
-    if target.is_empty() {
+    if !args.get(1).is_some_and(Node::names_label) {
         return Err(refused("destination label name", target));
     }
     let mut columns = Held::take(evaluator.columns(first(args, node)?, on)?);
@@ -60,13 +60,14 @@ pub(super) fn join(
     let [target, separator, sources @ ..] = &texts[..] else {
         return Err(wrong(node));
     };
-    let refused =
-        |what: &str| EvalError::Parameter(format!("invalid {what} label name in label_join(): "));
-    if sources.iter().any(|source| source.is_empty()) {
-        return Err(refused("source"));
+    let refused = |what: &str, name: &str| {
+        EvalError::Parameter(format!("invalid {what} label name in label_join(): {name}"))
+    };
+    if let Some(bad) = args.iter().skip(3).find(|source| !source.names_label()) {
+        return Err(refused("source", bad.text().unwrap_or_default()));
     }
-    if target.is_empty() {
-        return Err(refused("destination"));
+    if !args.get(1).is_some_and(Node::names_label) {
+        return Err(refused("destination", target));
     }
     let mut columns = Held::take(evaluator.columns(first(args, node)?, on)?);
     for series in 0..columns.len() {

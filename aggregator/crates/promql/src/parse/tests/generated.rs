@@ -199,7 +199,11 @@ fn number() -> impl Strategy<Value = Expr> {
 fn text() -> impl Strategy<Value = Expr> {
     "\\PC{0,6}|[\n\t\\\\\"]{0,3}".prop_map(|value| {
         let span = Span::default();
-        Expr::String(StringLiteral { value, span })
+        Expr::String(StringLiteral {
+            value,
+            raw: None,
+            span,
+        })
     })
 }
 
