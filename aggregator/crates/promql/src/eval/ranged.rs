@@ -303,6 +303,7 @@ impl Producer for Ranged<'_> {
             timestamps: &samples.timestamps,
             values: &samples.values,
             bounds: &grid.bounds,
+            stops: &|| budget.check().is_err(),
         };
         let total = grid.total;
         let frame = self.frame();
@@ -312,6 +313,7 @@ impl Producer for Ranged<'_> {
             gaps: &mut grid.gaps,
         };
         window::apply(self.function, windows, &frame, into, &mut room)?;
+        budget.check()?;
         self.note(series, windows, into);
         self.count(windows, total);
         budget.release(samples.values.len());

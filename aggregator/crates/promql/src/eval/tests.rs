@@ -266,6 +266,18 @@ fn errors_as_users_know_them() {
         ("topk(1e30, load)", "Scalar value 1e+30 overflows int64"),
         ("topk(NaN, nothing)", "Scalar value NaN overflows int64"),
         (r#"count_values("", load)"#, "invalid label name \"\""),
+        (
+            r#"count_values("a\xc5z", load)"#,
+            r#"invalid label name "a\xc5z""#,
+        ),
+        (
+            r#"label_replace(load, "a\xc5", "$1", "b", "()")"#,
+            "invalid destination label name in label_replace(): a\u{fffd}",
+        ),
+        (
+            r#"label_join(load, "a", ",", "\xc5")"#,
+            "invalid source label name in label_join(): \u{fffd}",
+        ),
     ];
     let source = usual();
     for (text, expected) in cases {
@@ -414,12 +426,20 @@ fn limits_and_stops() {
             "error: query was canceled in expression evaluation",
         ),
     ];
-    for (stop, expected) in stops {
+    for (reason, expected) in stops {
         let asked = AtomicUsize::new(0);
-        let stop = || (asked.fetch_add(1, Ordering::Relaxed) > 2).then_some(stop);
+        let stop = || (asked.fetch_add(1, Ordering::Relaxed) > 2).then_some(reason);
         let mut options = range(0, 10, 1);
         options.stop = Some(&stop);
         assert_eq!(outcome("sum(requests_total)", &source, &options), expected);
+        // Nor does it go on to the end of a single series, whose windows hold hours each.
+        let asked = AtomicUsize::new(0);
+        let stop = || (asked.fetch_add(1, Ordering::Relaxed) > 8).then_some(reason);
+        let mut options = range(0, 10_000, 1);
+        options.stop = Some(&stop);
+        let long = "mad_over_time(vector(time())[4h:1s])";
+        assert_eq!(outcome(long, &source, &options), expected);
+        assert!(asked.load(Ordering::Relaxed) < 20);
     }
 }
 

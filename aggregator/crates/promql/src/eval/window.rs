@@ -33,7 +33,12 @@ pub(crate) struct Windows<'a> {
     pub(crate) values: &'a [f64],
     /// For each step: from, up to but not including. Neither ever decreases.
     pub(crate) bounds: &'a [(u32, u32)],
+    /// Whether the evaluation is to end; the results do not count then.
+    pub(crate) stops: &'a dyn Fn() -> bool,
 }
+
+/// So many samples of windows may be looked at between two questions whether to go on.
+const UNASKED: usize = 1 << 20;
 
 /// What a window is besides its samples.
 pub(crate) struct Frame<'a> {
@@ -56,12 +61,22 @@ pub(crate) struct Room<'a> {
 }
 
 impl<'a> Windows<'a> {
-    /// The steps whose window holds at least `least` samples, with the bounds of the window.
+    /// The steps whose window holds at least `least` samples, with the bounds of the window, as
+    /// long as the evaluation is to go on.
     fn at_least(self, least: usize) -> impl Iterator<Item = (usize, usize, usize)> + 'a {
         let bounds = self.bounds.iter().enumerate();
+        let mut unasked = 0;
         bounds
             .map(|(step, (lo, hi))| (step, *lo as usize, *hi as usize))
             .filter(move |(_, lo, hi)| hi - lo >= least)
+            .take_while(move |(_, lo, hi)| {
+                unasked += hi - lo;
+                if unasked < UNASKED {
+                    return true;
+                }
+                unasked = 0;
+                !(self.stops)()
+            })
     }
 
     /// The samples of all windows together, those in several windows counted several times.

@@ -34,6 +34,7 @@ fn run(
         timestamps,
         values,
         bounds: &grid.bounds,
+        stops: &|| false,
     };
     let frame = Frame {
         reference,
@@ -356,6 +357,7 @@ fn factors_outside_of_zero_and_one_are_refused() {
         timestamps: &[1000, 2000],
         values: &[1.0, 2.0],
         bounds: &[(0, 2)],
+        stops: &|| false,
     };
     let cases = [
         (
