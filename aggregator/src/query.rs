@@ -28,6 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 pub use self::error::QueryError;
+use self::metrics::Counted;
 pub use self::metrics::QueryMetrics;
 
 /// Threads that work on one query at most.
@@ -262,6 +263,7 @@ impl QueryService {
             deadline,
             canceled: Arc::default(),
             _place: place,
+            _running: self.metrics.running(),
         };
         let _guard = CancelOnDrop(Arc::clone(&job.canceled));
         let evaluated = tokio::task::spawn_blocking(move || job.run()).await;
@@ -337,6 +339,7 @@ struct Job {
     deadline: Instant,
     canceled: Arc<AtomicBool>,
     _place: OwnedSemaphorePermit,
+    _running: Counted,
 }
 
 impl Job {

@@ -23,6 +23,7 @@ pub struct QueryMetrics {
     queries: Counter,
     failures: Counter,
     waiting: Gauge,
+    running: Gauge,
     seconds: Family<Phase, Seconds>,
 }
 
@@ -43,6 +44,11 @@ impl QueryMetrics {
             "queries_waiting",
             "Queries that wait for a place",
             self.waiting.clone(),
+        );
+        registry.register(
+            "queries_running",
+            "Queries that are evaluated, those included that nobody waits for any more",
+            self.running.clone(),
         );
         registry.register_with_unit(
             "query_time",
@@ -70,15 +76,27 @@ impl QueryMetrics {
     }
 
     /// Counts a query as waiting until the result is dropped.
-    pub(super) fn waiting(&self) -> Waiting<'_> {
-        self.waiting.inc();
-        Waiting(&self.waiting)
+    pub(super) fn waiting(&self) -> Counted {
+        Counted::of(&self.waiting)
+    }
+
+    /// Counts a query as running until the result is dropped.
+    pub(super) fn running(&self) -> Counted {
+        Counted::of(&self.running)
     }
 }
 
-pub(super) struct Waiting<'a>(&'a Gauge);
+/// One in a gauge.
+pub(super) struct Counted(Gauge);
 
-impl Drop for Waiting<'_> {
+impl Counted {
+    fn of(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -1,5 +1,6 @@
 //! What names there are, without their samples.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use super::{QueryError, QueryService};
 
 impl QueryService {
     /// The names of the labels of all series that satisfy one of the sets of matchers and have a
-    /// sample in the range; without sets, of all series. Ascending, as are the other lists here.
+    /// sample in the range; without sets, of all series. Ascending, as are the other lists here,
+    /// and where `limit` is not 0 the first of them only: one more, if there are more.
     ///
     /// # Errors
     /// [`QueryError`] when the store cannot be read.
@@ -21,10 +23,12 @@ impl QueryService {
         &self,
         sets: Vec<Vec<Matcher>>,
         range: TimeRange,
+        limit: usize,
     ) -> Result<Vec<String>, QueryError> {
-        self.collect(sets, range, |names: &mut BTreeSet<String>, labels| {
+        let found = First::of(limit);
+        self.collect(sets, range, found, |names: &mut First<String>, labels| {
             for (name, _) in labels {
-                add(names, name);
+                names.add(name, str::to_owned);
             }
         })
         .await
@@ -39,13 +43,15 @@ impl QueryService {
         name: String,
         sets: Vec<Vec<Matcher>>,
         range: TimeRange,
+        limit: usize,
     ) -> Result<Vec<String>, QueryError> {
-        self.collect(sets, range, move |values: &mut BTreeSet<String>, labels| {
+        let found = First::of(limit);
+        let visit = move |values: &mut First<String>, labels: &Labels| {
             if let Some(value) = labels.get(&name) {
-                add(values, value);
+                values.add(value, str::to_owned);
             }
-        })
-        .await
+        };
+        self.collect(sets, range, found, visit).await
     }
 
     /// The series themselves, as [`label_names`](Self::label_names).
@@ -56,9 +62,11 @@ impl QueryService {
         &self,
         sets: Vec<Vec<Matcher>>,
         range: TimeRange,
+        limit: usize,
     ) -> Result<Vec<Labels>, QueryError> {
-        self.collect(sets, range, |series: &mut BTreeSet<Labels>, labels| {
-            series.insert(labels.clone());
+        let found = First::of(limit);
+        self.collect(sets, range, found, |series: &mut First<Labels>, labels| {
+            series.add(labels, Labels::clone);
         })
         .await
     }
@@ -68,10 +76,12 @@ impl QueryService {
         &self,
         sets: Vec<Vec<Matcher>>,
         range: TimeRange,
-        visit: impl Fn(&mut BTreeSet<T>, &Labels) + Send + 'static,
+        found: First<T>,
+        visit: impl Fn(&mut First<T>, &Labels) + Send + 'static,
     ) -> Result<Vec<T>, QueryError> {
         let storage = Arc::clone(&self.storage);
-        let gathered = tokio::task::spawn_blocking(move || gather(&storage, sets, range, &visit));
+        let gathered =
+            tokio::task::spawn_blocking(move || gather(&storage, sets, range, found, &visit));
         let gathered = gathered.await;
         gathered.map_err(|error| QueryError::Storage(error.to_string()))
     }
@@ -81,12 +91,12 @@ fn gather<T: Ord>(
     storage: &Storage,
     mut sets: Vec<Vec<Matcher>>,
     range: TimeRange,
-    visit: &dyn Fn(&mut BTreeSet<T>, &Labels),
+    mut found: First<T>,
+    visit: &dyn Fn(&mut First<T>, &Labels),
 ) -> Vec<T> {
     if sets.is_empty() {
         sets.push(Vec::new());
     }
-    let mut found = BTreeSet::new();
     for matchers in &sets {
         storage.series(matchers, &mut |labels, stats| {
             if is_in(stats, range) {
@@ -95,7 +105,7 @@ fn gather<T: Ord>(
             ControlFlow::Continue(())
         });
     }
-    found.into_iter().collect()
+    found.items.into_iter().collect()
 }
 
 fn is_in(stats: SeriesStats, range: TimeRange) -> bool {
@@ -106,8 +116,55 @@ fn is_in(stats: SeriesStats, range: TimeRange) -> bool {
     })
 }
 
-fn add(names: &mut BTreeSet<String>, name: &str) {
-    if !names.contains(name) {
-        names.insert(name.to_owned());
+/// The first of what is added, in order: however much there is, no more than that is kept.
+struct First<T> {
+    items: BTreeSet<T>,
+    most: usize,
+}
+
+impl<T: Ord> First<T> {
+    /// As many as the limit allows and one more; all if it is 0.
+    fn of(limit: usize) -> Self {
+        Self {
+            items: BTreeSet::new(),
+            most: limit
+                .checked_sub(1)
+                .map_or(usize::MAX, |_| limit.saturating_add(1)),
+        }
+    }
+
+    fn add<Q: Ord + ?Sized>(&mut self, item: &Q, own: impl Fn(&Q) -> T)
+    where
+        T: Borrow<Q>,
+    {
+        let is_full = self.items.len() >= self.most;
+        let last = self.items.last().filter(|_| is_full);
+        if last.is_some_and(|last| last.borrow() <= item) || self.items.contains(item) {
+            return;
+        }
+        if is_full {
+            self.items.pop_last();
+        }
+        self.items.insert(own(item));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_are_kept_and_one_more() {
+        let kept = |limit: usize| {
+            let mut first = First::of(limit);
+            for name in ["d", "b", "a", "b", "e", "c", "a"] {
+                first.add(name, str::to_owned);
+            }
+            first.items.into_iter().collect::<Vec<String>>().concat()
+        };
+        assert_eq!(
+            [0, 1, 2, 4, 9].map(kept),
+            ["abcde", "ab", "abc", "abcde", "abcde"]
+        );
     }
 }

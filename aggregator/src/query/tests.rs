@@ -126,7 +126,7 @@ async fn limits_and_mistakes_are_told_apart() {
 async fn names_within_a_range() {
     let service = service(QueryOptions::default()).await;
     let all = TimeRange::ALL;
-    let names = service.label_names(Vec::new(), all).await.unwrap();
+    let names = service.label_names(Vec::new(), all, 0).await.unwrap();
     assert_eq!(names, ["__name__", "job"]);
     let later = TimeRange {
         start: 2_000_000,
@@ -134,7 +134,7 @@ async fn names_within_a_range() {
     };
     assert!(
         service
-            .label_names(Vec::new(), later)
+            .label_names(Vec::new(), later, 0)
             .await
             .unwrap()
             .is_empty()
@@ -144,11 +144,11 @@ async fn names_within_a_range() {
         service.matchers("m").unwrap(),
     ];
     let values = service
-        .label_values("job".to_owned(), sets.clone(), all)
+        .label_values("job".to_owned(), sets.clone(), all, 0)
         .await
         .unwrap();
     assert_eq!(values, ["a"]);
-    let series = service.series(sets, all).await.unwrap();
+    let series = service.series(sets, all, 0).await.unwrap();
     assert_eq!(
         series,
         [Labels::from_pairs([("__name__", "m"), ("job", "a")])]

@@ -24,7 +24,7 @@ pub(in crate::http) async fn names(
     let limit = form.limit()?;
     let range = form.range()?;
     let sets = matchers(&state, &form).map_err(ApiError::BadRequest)?;
-    let names = state.query.label_names(sets, range).await?;
+    let names = state.query.label_names(sets, range, limit).await?;
     Ok(list(&headers, names, limit))
 }
 
@@ -44,7 +44,7 @@ pub(in crate::http) async fn values(
     let limit = form.limit()?;
     let range = form.range()?;
     let sets = matchers(&state, &form).map_err(ApiError::BadRequest)?;
-    let values = state.query.label_values(name, sets, range).await?;
+    let values = state.query.label_values(name, sets, range, limit).await?;
     Ok(list(&headers, values, limit))
 }
 
@@ -62,7 +62,7 @@ pub(in crate::http) async fn series(
     let limit = form.limit()?;
     let range = form.range()?;
     let sets = matchers(&state, &form).map_err(|reason| invalid(MATCH, &reason))?;
-    let series = state.query.series(sets, range).await?;
+    let series = state.query.series(sets, range, limit).await?;
     Ok(list(&headers, series, limit))
 }
 
