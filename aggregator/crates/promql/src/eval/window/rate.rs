@@ -1,6 +1,6 @@
 use system_stats_model::sample::{Millis, Sample};
 
-use super::{Frame, Room, Windows};
+use super::{Frame, Room, UNASKED, Windows};
 use crate::value::{ColumnMut, bits};
 
 /// Which of the extrapolating functions.
@@ -110,7 +110,10 @@ pub(super) fn extrapolated(
 ) {
     let (values, resets) = (windows.values, &mut *room.indices);
     resets.clear();
-    if kind.is_counter {
+    // Looked for all at once first, which is quick: most counters have none.
+    let neighbours = values.iter().zip(values.get(1..).unwrap_or_default());
+    let any = neighbours.fold(false, |any, (before, after)| any | (after < before));
+    if kind.is_counter && any {
         let drops = values.windows(2).enumerate();
         #[expect(
             clippy::cast_possible_truncation,
@@ -123,11 +126,22 @@ pub(super) fn extrapolated(
     }
     room.gaps.find(windows, frame, kind, into.valid.len());
     into.valid.copy_from_slice(&room.gaps.valid);
-    let mut from = 0;
-    for (step, lo, hi) in windows.at_least(2) {
+    let (mut from, mut unasked) = (0, 0);
+    for (step, (lo, hi)) in windows.bounds.iter().enumerate() {
+        let (lo, hi) = (*lo as usize, *hi as usize);
+        if hi - lo < 2 {
+            continue;
+        }
         let start_value = values[lo];
         let mut rise = values[hi - 1] - start_value;
         if from < resets.len() {
+            unasked += hi - lo;
+            if unasked >= UNASKED {
+                unasked = 0;
+                if (windows.stops)() {
+                    return;
+                }
+            }
             while resets.get(from).is_some_and(|at| (*at as usize) < lo) {
                 from += 1;
             }
