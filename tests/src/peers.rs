@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::folder::Folder;
 use crate::process::{self, Finished, Process};
@@ -108,7 +109,8 @@ pub struct Prometheus {
     pub address: SocketAddr,
     /// The program.
     pub process: Process,
-    _folder: Folder,
+    folder: Folder,
+    arguments: Vec<String>,
 }
 
 impl Prometheus {
@@ -122,16 +124,19 @@ impl Prometheus {
     #[track_caller]
     pub fn start_with(configuration: &str, arguments: &[&str]) -> Prometheus {
         let folder = Folder::new();
-        let file = folder.write("prometheus.yml", configuration);
+        folder.write("prometheus.yml", configuration);
+        let arguments = arguments.iter().map(|&text| text.to_owned()).collect();
+        Prometheus::run(folder, arguments)
+    }
+
+    #[track_caller]
+    fn run(folder: Folder, arguments: Vec<String>) -> Prometheus {
         let mut command = PROMETHEUS.command();
         command
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                folder.path().join("data").display()
-            ))
+            .arg("--config.file=prometheus.yml")
+            .arg("--storage.tsdb.path=data")
             .arg("--web.listen-address=127.0.0.1:0")
-            .args(arguments)
+            .args(&arguments)
             .current_dir(folder.path());
         let mut process = Process::start("prometheus", &mut command);
         let address = process.wait_for("its address", bound_address);
@@ -141,8 +146,23 @@ impl Prometheus {
         Prometheus {
             address,
             process,
-            _folder: folder,
+            folder,
+            arguments,
         }
+    }
+
+    /// Replaces its configuration file; it is read at the next reload.
+    pub fn configure(&self, configuration: &str) {
+        self.folder.write("prometheus.yml", configuration);
+    }
+
+    /// Ends it and starts it anew on what it has stored, on another port.
+    #[must_use]
+    #[track_caller]
+    pub fn restarted(mut self) -> Prometheus {
+        self.process.signal("TERM");
+        self.process.wait_for_end(Duration::from_secs(20));
+        Prometheus::run(self.folder, self.arguments)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A hand-written TCP server, for peers that misbehave in ways no library allows.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -32,6 +32,32 @@ impl Server {
     /// Starts it. `handler` gets the head of the request (request line and headers) and the stream,
     /// and answers as it likes; the connection closes when it returns.
     pub fn start(handler: impl Fn(&str, &mut TcpStream, &State) + Send + Sync + 'static) -> Server {
+        Server::serve(move |head, _, stream, state| handler(head, stream, state))
+    }
+
+    /// Starts one that takes bodies, whose lengths are in the heads: `handler` gets both.
+    pub fn taking_bodies(
+        handler: impl Fn(&str, &[u8], &mut TcpStream) + Send + Sync + 'static,
+    ) -> Server {
+        Server::serve(move |head, reader, stream, _| {
+            let length = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                let is_length = name.eq_ignore_ascii_case("content-length");
+                is_length.then(|| value.trim().parse().ok()).flatten()
+            });
+            let mut body = vec![0; length.unwrap_or(0)];
+            if reader.read_exact(&mut body).is_ok() {
+                handler(head, &body, stream);
+            }
+        })
+    }
+
+    fn serve(
+        handler: impl Fn(&str, &mut BufReader<TcpStream>, &mut TcpStream, &State)
+        + Send
+        + Sync
+        + 'static,
+    ) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
@@ -74,7 +100,7 @@ impl Drop for Server {
 
 fn answer(
     mut stream: TcpStream,
-    handler: &(impl Fn(&str, &mut TcpStream, &State) + ?Sized),
+    handler: &(impl Fn(&str, &mut BufReader<TcpStream>, &mut TcpStream, &State) + ?Sized),
     state: &State,
 ) {
     let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
@@ -88,5 +114,5 @@ fn answer(
         }
     }
     state.requests.fetch_add(1, Ordering::SeqCst);
-    handler(&head, &mut stream, state);
+    handler(&head, &mut reader, &mut stream, state);
 }

@@ -34,6 +34,7 @@ mod pushes;
 mod rollups;
 mod rules;
 mod service;
+mod side_by_side;
 mod stopping;
 mod system;
 mod unit_tests;
