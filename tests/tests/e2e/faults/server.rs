@@ -180,9 +180,10 @@ fn dump_time() -> Duration {
 /// Much text that does not compress.
 fn noise() -> String {
     let mut random = Random::new(9);
-    (0..250)
+    let words: Vec<String> = (0..250)
         .map(|_| format!("{:016x}", random.bits()))
-        .collect()
+        .collect();
+    words.concat()
 }
 
 #[test]
