@@ -310,17 +310,23 @@ impl<'a> Walk<'a> {
     }
 
     fn fields(&self, mut value: Value, names: &[String], word: &Word) -> Done<Value> {
+        // Where Go has it: behind what the chain begins with.
+        let at = match &word.kind {
+            WordKind::Variable(all) if all.len() > 1 => word.at + all[0].len(),
+            WordKind::Fields(all) if all.len() > 1 => word.at + 1 + all[0].len(),
+            _ => word.at,
+        };
         for name in names {
             value = match value.field(name) {
                 Some(value) => value,
                 None if matches!(value, Value::Nil) => {
                     let message = format!("nil pointer evaluating interface {{}}.{name}");
-                    return self.fail(word.at, word, message);
+                    return self.fail(at, word, message);
                 }
                 None => {
                     let kind = value.type_name();
                     let message = format!("can't evaluate field {name} in type {kind}");
-                    return self.fail(word.at, word, message);
+                    return self.fail(at, word, message);
                 }
             };
         }

@@ -318,7 +318,7 @@ fn errors_say_where() {
         ),
         (
             "{{ $value.Foo }}",
-            execute(3, "$value.Foo", "can't evaluate field Foo in type float64"),
+            execute(9, "$value.Foo", "can't evaluate field Foo in type float64"),
         ),
         ("{{ nil }}", execute(3, "nil", "nil is not a command")),
         (
@@ -342,7 +342,7 @@ fn errors_say_where() {
         assert_eq!(expanded(text, 1.0), Err(expected), "{text}");
     }
     let later = expanded("one\ntwo {{ $value.Foo }}", 1.0).unwrap_err();
-    assert!(later.contains("t:2:7:"), "{later}");
+    assert!(later.contains("t:2:13:"), "{later}");
 }
 
 #[test]
