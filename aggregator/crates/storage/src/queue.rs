@@ -26,8 +26,8 @@ pub(crate) use segments::{Segment, Segments};
 const BATCH_BYTES: usize = 4 << 20;
 
 /// While less than this waits, uncompressed and for nobody, it may wait so many intervals: a commit
-/// writes whole pages, however little is in it.
-const QUIET_BYTES: usize = 16 << 10;
+/// of SQLite writes five pages beside its content, each of them twice in the end.
+const QUIET_BYTES: usize = 64 << 10;
 const QUIET_INTERVALS: u32 = 5;
 
 /// How far commits have come.

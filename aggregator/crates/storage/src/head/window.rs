@@ -181,6 +181,11 @@ impl Window {
             if !range.overlaps(tile.range()) || !tile.ids().iter().any(|&id| of(id)) {
                 return Some(tile);
             }
+            let (whole, ids) = (tile.range(), tile.ids());
+            let is_whole = range.contains(whole.start) && range.contains(whole.end);
+            if is_whole && ids.iter().all(|&id| of(id)) {
+                return None;
+            }
             match Tile::merge(start, std::slice::from_ref(&tile), &[], Some(&drop)) {
                 Ok(rest) => rest.map(Arc::new),
                 Err(reason) => {

@@ -15,14 +15,16 @@ impl TargetHead {
         let of = |id: u32| ids.binary_search(&id).is_ok();
         let mut removed: BTreeMap<u32, u64> = BTreeMap::new();
         for slot in self.slots.values_mut() {
-            for window in slot.windows() {
-                if range.overlaps(window.range()) {
-                    for (id, samples) in count(window, &of, range) {
-                        *removed.entry(id).or_default() += samples;
-                    }
+            let is_meant = |window: &Window| {
+                if !range.overlaps(window.range()) {
+                    return false;
                 }
-            }
-            let is_meant = |window: &Window| !count(window, &of, range).is_empty();
+                let lost = count(window, &of, range);
+                for (id, samples) in &lost {
+                    *removed.entry(*id).or_default() += samples;
+                }
+                !lost.is_empty()
+            };
             slot.change(is_meant, |window| window.remove(&of, range));
         }
         self.slots.retain(|_, slot| !slot.is_empty());

@@ -53,7 +53,7 @@ impl Slot {
     /// Changes every window for which `is_meant` holds.
     pub(super) fn change(
         &mut self,
-        is_meant: impl Fn(&Window) -> bool,
+        mut is_meant: impl FnMut(&Window) -> bool,
         change: impl Fn(&mut Window),
     ) {
         let all = self
