@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use system_stats_model::append::{
-    Appender, Batch, Order, Row, SeriesId, TargetId, Ticket, Urgency,
-};
+use system_stats_model::append::{Appender, Batch, Order, Row, SeriesId, TargetId, Urgency};
 use system_stats_model::exposition::{Entry, Format, Limits, Parser};
 use system_stats_model::labels::Labels;
 use system_stats_storage::{Options, Storage};
@@ -31,6 +29,10 @@ pub struct Feed {
     hosts: Vec<Fed>,
     /// The start of the simulated second that comes next, in milliseconds since 1970.
     now: i64,
+    /// Simulated seconds between two rounds of [`Feed::run_rounds`].
+    interval: i64,
+    /// Simulated seconds whose scrapes [`Feed::run`] commits at once.
+    together: i64,
     /// How long each commit took until it was acknowledged.
     pub commits: Vec<Duration>,
     /// How many samples were stored.
@@ -58,6 +60,8 @@ impl Feed {
         Self {
             hosts: hosts.map(fed).collect(),
             now: start,
+            interval: 15,
+            together: 1,
             commits: Vec::new(),
             samples: 0,
         }
@@ -68,10 +72,24 @@ impl Feed {
         self.now
     }
 
-    /// Options with which a store commits when the feed says so.
+    /// The same with so many simulated seconds between two scrapes of a host.
+    #[must_use]
+    pub fn every(mut self, interval: i64) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// The same with the scrapes of so many simulated seconds in one commit.
+    #[must_use]
+    pub fn together(mut self, seconds: i64) -> Self {
+        self.together = seconds;
+        self
+    }
+
+    /// Options with which a store commits when the feed says so, and only then.
     pub fn options() -> Options {
         Options {
-            commit_interval: Duration::ZERO,
+            commit_interval: Duration::from_hours(1),
             ..Options::default()
         }
     }
@@ -107,28 +125,48 @@ impl Feed {
     /// So many seconds of scrapes into a store, every commit waited for.
     pub async fn run(&mut self, storage: &Storage, seconds: i64) {
         for _ in 0..seconds {
-            let (phase, now) = self.next();
-            let mut last: Option<Ticket> = None;
-            let mut stored = 0;
-            let mut fleet = self.hosts.iter_mut().skip(phase).step_by(PHASES).peekable();
             let start = Instant::now();
-            while let Some(fed) = fleet.next() {
-                fed.name(storage);
-                let urgency = match fleet.peek() {
-                    Some(_) => Urgency::Relaxed,
-                    None => Urgency::Waiting,
-                };
-                let taken = storage.append(fed.batch(now), urgency);
-                let (ticket, outcome) = taken.unwrap_or_else(|e| panic!("{e}"));
-                last = Some(ticket);
-                stored += outcome.stored as u64;
-            }
-            if let Some(ticket) = last {
-                let done = storage.committed(ticket).await;
-                done.unwrap_or_else(|e| panic!("{e}"));
+            let now = self.second(storage);
+            if now / 1000 % self.together == 0 {
+                commit(storage).await;
                 self.commits.push(start.elapsed());
             }
-            self.samples += stored;
+        }
+        commit(storage).await;
+    }
+
+    /// The scrapes of a second, and when it was.
+    fn second(&mut self, storage: &Storage) -> i64 {
+        let (phase, now) = self.next();
+        for fed in self.hosts.iter_mut().skip(phase).step_by(PHASES) {
+            fed.name(storage);
+            self.samples += fed.store(storage, now);
+        }
+        now
+    }
+
+    /// Finds out how many seconds the program would wait before it commits: until there are 64 KiB
+    /// of records, five seconds at most.
+    pub async fn pace(&mut self, storage: &Storage) {
+        for _ in 0..PHASES {
+            self.second(storage);
+        }
+        let bytes = storage.status().waiting_bytes.max(1);
+        commit(storage).await;
+        let seconds = (PHASES * (64 << 10)) / bytes;
+        self.together = i64::try_from(seconds).unwrap_or(5).clamp(1, 5);
+    }
+
+    /// So many rounds of scrapes of all hosts, a commit a round.
+    pub async fn run_rounds(&mut self, storage: &Storage, rounds: i64) {
+        for _ in 0..rounds {
+            for (number, fed) in self.hosts.iter_mut().enumerate() {
+                fed.name(storage);
+                let second = i64::try_from(number).unwrap_or(0) % self.interval;
+                self.samples += fed.store(storage, self.now + second * 1000);
+            }
+            commit(storage).await;
+            self.now += self.interval * 1000;
         }
     }
 
@@ -154,6 +192,13 @@ impl Fed {
         self.ids = Some((target, series.collect()));
     }
 
+    /// A scrape into a store; how many samples.
+    fn store(&mut self, storage: &Storage, timestamp: i64) -> u64 {
+        let taken = storage.append(self.batch(timestamp), Urgency::Relaxed);
+        let (_, outcome) = taken.unwrap_or_else(|e| panic!("{e}"));
+        outcome.stored as u64
+    }
+
     fn batch(&mut self, timestamp: i64) -> Batch {
         let (target, ids) = match &self.ids {
             Some((target, ids)) => (*target, &ids[..]),
@@ -172,6 +217,21 @@ impl Fed {
             rows: values.iter().enumerate().map(row).collect(),
         }
     }
+}
+
+/// Commits what waits.
+async fn commit(storage: &Storage) {
+    let taken = storage.append(
+        Batch {
+            target: TargetId(1),
+            order: Order::Strict,
+            rows: Vec::new(),
+        },
+        Urgency::Waiting,
+    );
+    let (ticket, _) = taken.unwrap_or_else(|e| panic!("{e}"));
+    let done = storage.committed(ticket).await;
+    done.unwrap_or_else(|e| panic!("{e}"));
 }
 
 fn labels(text: &str, instance: &str) -> Labels {
