@@ -8,6 +8,7 @@
 //! * [`matcher`] - label matchers as PromQL has them
 //! * [`exposition`] - the exposition formats, read
 //! * [`append`] - the write seam, [`Appender`](append::Appender)
+//! * [`relabel`] - rules that rewrite label sets
 //! * [`rollup`] - samples summed up over buckets of time
 //! * [`source`] - the read seam, [`SeriesSource`](source::SeriesSource)
 
@@ -15,6 +16,7 @@ pub mod append;
 pub mod exposition;
 pub mod labels;
 pub mod matcher;
+pub mod relabel;
 pub mod rollup;
 pub mod sample;
 pub mod source;

@@ -195,7 +195,7 @@ pub fn anchored_pattern(pattern: &str) -> Result<String, String> {
     Ok(format!("^(?s:{pattern})$"))
 }
 
-fn anchored(pattern: &str) -> Result<Regex, String> {
+pub(crate) fn anchored(pattern: &str) -> Result<Regex, String> {
     compile(&anchored_pattern(pattern)?)
 }
 
