@@ -28,16 +28,18 @@ use self::configuration::{Fed, Reloader};
 use self::host_alerts::HostAlertSink;
 use self::own_series::OwnSeries;
 use self::signals::{Asked, Signals};
-use self::sinks::{Logged, Sinks};
+use self::sinks::{Logged, Notified, Sinks};
 pub use self::store::OlderError;
 use crate::alerting::{Alerting, AlertingError};
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::config::api_keys::KeyFile;
+use crate::discovery::Discovery;
 use crate::housekeeping::{Housekeeping, HousekeepingError};
 use crate::http;
 use crate::inventory::{Inventory, InventoryError};
 use crate::metadata::Metadata;
+use crate::notify::{Notifier, NotifyOptions};
 use crate::query::{QueryOptions, QueryService};
 use crate::rules::{AlertSink, RuleManager, RuleOptions};
 use crate::scrape::Scraper;
@@ -75,6 +77,13 @@ pub struct Options {
     pub out_of_order_window: Duration,
     /// How queries are answered.
     pub query: QueryOptions,
+    /// How rules are evaluated.
+    pub rules: RuleOptions,
+    /// How Alertmanagers are told.
+    pub notify: NotifyOptions,
+    /// Where this server is reached, without a slash at the end; by default the machine's name and
+    /// the port.
+    pub external_url: Option<String>,
     /// How many bytes the database may hold; zero is any number.
     pub retention_bytes: u64,
     /// How long nothing may have come for an hour before it goes into blocks.
@@ -83,6 +92,20 @@ pub struct Options {
     pub local_exporter: Option<SocketAddr>,
     /// Whether the rules that are built in are evaluated.
     pub builtin_rules: bool,
+}
+
+impl Options {
+    /// The name of this machine and the port.
+    fn own_address(&self, host_name: &str) -> String {
+        let port = self.listen.first().map_or(0, SocketAddr::port);
+        format!("{host_name}:{port}")
+    }
+
+    /// Where a server on this machine is reached, unless it was said.
+    fn external_url(&self, host_name: &str) -> String {
+        let url = self.external_url.clone();
+        url.unwrap_or_else(|| format!("http://{}", self.own_address(host_name)))
+    }
 }
 
 /// Where samples are stored.
@@ -221,30 +244,37 @@ impl App {
         let scraper = Scraper::new(Arc::clone(&storage), clock.clone())
             .on_host(&host_name)
             .telling(Arc::clone(&metadata));
-        let query = QueryService::new(Arc::clone(&storage), options.query.clone());
-        let query = Arc::new(query);
+        let query = Arc::new(QueryService::new(
+            Arc::clone(&storage),
+            options.query.clone(),
+        ));
         let writer = Writer::new(Arc::clone(&storage), Arc::clone(&metadata), clock.clone());
         let (host_alerts, changes) = HostAlertSink::new();
         let alerting = Alerting::open(Arc::clone(&storage), clock.clone()).await?;
         let alerting = Arc::new(alerting);
+        let external_url = options.external_url(&host_name);
+        let discovery = Arc::new(Discovery::default());
+        let notifier = Arc::new(Notifier::new(options.notify, Arc::clone(&discovery)));
         let sinks: Vec<Arc<dyn AlertSink>> = vec![
             Arc::new(Logged),
             Arc::new(host_alerts),
             Arc::new(history::Remembered(Arc::clone(&alerting))),
+            Arc::new(Notified::new(&notifier, &external_url)),
         ];
         let rules = RuleManager::new(
             Arc::clone(&storage),
             Arc::clone(&query),
             Arc::new(Sinks(sinks)),
             clock.clone(),
-            RuleOptions::default(),
+            options.rules,
         );
-        let port = options.listen.first().map_or(0, SocketAddr::port);
         let fed = Fed {
             scraper: Arc::new(scraper),
             query: Arc::clone(&query),
             rules: Arc::new(rules),
-            external_url: format!("http://{host_name}:{port}"),
+            notifier: Arc::clone(&notifier),
+            discovery,
+            external_url,
             builtin_rules: options.builtin_rules,
         };
         let reloader = Reloader::new(&options.config, local_exporter, fed, clock.clone());
@@ -264,7 +294,7 @@ impl App {
             inventory: Arc::clone(&inventory),
             writer: Arc::clone(&writer),
             clock: clock.clone(),
-            instance: format!("{host_name}:{port}"),
+            instance: options.own_address(&host_name),
         };
         gate.open(http::router(http::State {
             own_metrics,
@@ -273,6 +303,7 @@ impl App {
             scraper: Arc::clone(reloader.scraper()),
             rules: Arc::clone(reloader.rules()),
             alerting: Arc::clone(&alerting),
+            notifier,
             storage: Arc::clone(&storage),
             inventory: Arc::clone(&inventory),
             keys,
@@ -335,6 +366,8 @@ impl App {
     async fn stop(self) {
         tracing::info!("stopping");
         self.reloader.rules().stop().await;
+        self.reloader.notifier().stop().await;
+        self.reloader.discovery().stop().await;
         // What rules told last is stored.
         self.tasks_stop.cancel();
         self.tasks.close();

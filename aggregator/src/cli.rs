@@ -1,5 +1,6 @@
 //! The command line and its environment twins; the one place that reads the environment.
 
+mod alerts;
 mod query;
 mod rollups;
 
@@ -7,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use alerts::AlertArgs;
 use clap::{ArgAction, Args, Parser, Subcommand};
 pub use query::QueryArgs;
 use reqwest::Url;
@@ -262,6 +264,19 @@ pub struct ServeArgs {
     #[command(flatten)]
     query: QueryArgs,
 
+    #[command(flatten)]
+    alerts: AlertArgs,
+
+    /// Where this server is reached from outside, for links in alerts [default: this machine's
+    /// name and the port].
+    #[arg(
+        long = "web.external-url",
+        value_name = "URL",
+        env = "SYSTEM_STATS_AGGREGATOR_WEB_EXTERNAL_URL",
+        value_parser = parse_external_url
+    )]
+    external_url: Option<String>,
+
     /// How much the database may hold before the oldest hours are removed; 0 is any amount.
     #[arg(
         long = "storage.retention.size",
@@ -346,6 +361,9 @@ impl ServeArgs {
             rollups: self.rollups.0.clone(),
             out_of_order_window: self.out_of_order_window,
             query: self.query.options(),
+            rules: self.alerts.rules(),
+            notify: self.alerts.notify(),
+            external_url: self.external_url.clone(),
             retention_bytes: self.retention_size,
             local_exporter: self.local_exporter.0,
             builtin_rules: self.builtin_rules,
@@ -413,6 +431,15 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
     found
         .next()
         .ok_or_else(|| format!("{text:?} has no address"))
+}
+
+/// The URL without a slash at the end.
+fn parse_external_url(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|error| format!("{error}; write http://HOST:PORT/"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("it begins with neither http:// nor https://".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
 }
 
 fn parse_origins(text: &str) -> Result<Origins, String> {

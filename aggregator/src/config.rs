@@ -4,13 +4,18 @@
 //! refused as not supported, so that nothing in a file is silently ignored. All defaults are filled
 //! in here; whoever reads a [`Config`] sees what is in effect.
 
+mod alerting;
 pub mod api_keys;
 pub mod builtin;
+mod client;
+mod discovery;
 mod fields;
 mod global;
+mod relabel;
 mod rule_tests;
 mod rules;
 mod scrape;
+mod target_lists;
 mod units;
 mod yaml;
 
@@ -21,6 +26,9 @@ use std::time::Duration;
 
 use system_stats_model::labels::Labels;
 
+pub use self::alerting::{Alerting, AlertmanagerConfig};
+pub use self::client::{Auth, HttpClient, Secret, Tls, TlsVersion};
+pub use self::discovery::{Discoveries, FileDiscovery, HttpDiscovery, StaticConfig};
 pub use self::fields::Problem;
 use self::fields::{Place, Problems};
 pub use self::rule_tests::{
@@ -30,6 +38,7 @@ pub use self::rule_tests::{
 pub use self::rules::{
     Rule, RuleDefaults, RuleFile, RuleGroup, RuleKind, load_rules, parse_rules, rule_files,
 };
+pub use self::target_lists::{load_targets, parse_targets_json};
 pub use self::units::{format_duration, parse_bytes, parse_duration};
 
 /// The largest file that is read, in bytes.
@@ -42,6 +51,8 @@ pub struct Config {
     pub global: Global,
     /// Patterns of rule files, relative to the folder of this file.
     pub rule_files: Vec<String>,
+    /// Who is told about alerts.
+    pub alerting: Alerting,
     /// The scrape jobs, in the order of the file; their names differ.
     pub scrape_configs: Vec<ScrapeConfig>,
 }
@@ -124,16 +135,6 @@ pub struct Limits {
     pub label_value_length_limit: u64,
 }
 
-/// Targets that share labels.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StaticConfig {
-    /// Addresses, `host:port` or `host`.
-    pub targets: Vec<String>,
-    /// Labels of each of them. `job`, `instance` and the likes of `__metrics_path__` may be among
-    /// them, and win over what the job says.
-    pub labels: Labels,
-}
-
 /// How to connect to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -196,6 +197,12 @@ pub enum ConfigError {
         /// What is wrong.
         reason: String,
     },
+    /// Somebody cannot be connected to as it is asked for.
+    #[error("{0}")]
+    Unusable(
+        /// Where in the configuration, what is wrong, and what to do about it.
+        String,
+    ),
     /// There are more rules than any server evaluates.
     #[error("rule_files: more than 100000 rules; split them over several servers")]
     TooManyRules,
@@ -217,7 +224,12 @@ fn lines(problems: &[Problem]) -> String {
 /// # Errors
 /// [`ConfigError`]; its text names file, line, place and remedy.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    parse(&read_text(path)?, &path.display().to_string())
+    let mut config = parse(&read_text(path)?, &path.display().to_string())?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for alertmanagers in &mut config.alerting.alertmanagers {
+        alertmanagers.in_folder(folder);
+    }
+    Ok(config)
 }
 
 /// The text of a file.
@@ -255,6 +267,14 @@ fn read_text(path: &Path) -> Result<String, ConfigError> {
 /// # Errors
 /// [`ConfigError::Invalid`] with everything that is wrong.
 pub fn parse(text: &str, file: &str) -> Result<Config, ConfigError> {
+    parse_with(text, file, read_config)
+}
+
+fn parse_with<T>(
+    text: &str,
+    file: &str,
+    read: impl FnOnce(&Place<'_>, &mut Problems) -> Option<T>,
+) -> Result<T, ConfigError> {
     let mut problems = Problems::new(file);
     // Windows' editors put a byte order mark at the start.
     let document = match yaml::parse(text.trim_start_matches('\u{feff}')) {
@@ -264,17 +284,16 @@ pub fn parse(text: &str, file: &str) -> Result<Config, ConfigError> {
             return Err(ConfigError::Invalid(problems.into_sorted()));
         }
     };
-    let config = read_config(&Place::root(&document), &mut problems);
+    let value = read(&Place::root(&document), &mut problems);
     let found = problems.into_sorted();
-    match config {
-        Some(config) if found.is_empty() => Ok(config),
+    match value {
+        Some(value) if found.is_empty() => Ok(value),
         _ => Err(ConfigError::Invalid(found)),
     }
 }
 
 /// Sections that Prometheus has and we do not.
-const UNSUPPORTED: [&str; 8] = [
-    "alerting",
+const UNSUPPORTED: [&str; 7] = [
     "otlp",
     "remote_read",
     "remote_write",
@@ -318,10 +337,15 @@ fn read_config(root: &Place<'_>, problems: &mut Problems) -> Option<Config> {
         .iter()
         .filter_map(|place| place.read(problems, pattern));
     let rule_files = rule_files.collect();
+    let alerting = match fields.take("alerting") {
+        Some(place) => alerting::read(&place, problems)?,
+        None => Alerting::default(),
+    };
     fields.finish(&UNSUPPORTED, problems);
     Some(Config {
         global,
         rule_files,
+        alerting,
         scrape_configs,
     })
 }

@@ -94,6 +94,7 @@ pub fn router(state: State) -> Router {
         .route("/api/v2/alerts", get(alertmanager::alerts))
         .route("/api/v2/silences", silences)
         .route("/api/v2/silence/{id}", silence)
+        .route("/api/v1/alertmanagers", get(prometheus::alertmanagers))
         .route("/api/v1/targets", get(prometheus::targets))
         .route("/dashboard", get(dashboard::overview))
         .route("/dashboard/hosts/{host}", get(dashboard::host))

@@ -5,12 +5,15 @@
 pub mod alerting;
 pub mod app;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
+pub mod discovery;
 pub mod housekeeping;
 pub mod http;
 pub mod inventory;
 pub mod metadata;
+pub mod notify;
 pub mod query;
 pub mod rules;
 pub mod scrape;

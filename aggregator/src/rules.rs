@@ -4,12 +4,13 @@
 //! before it. An alert's life is told to an [`AlertSink`].
 //!
 //! * `group` - one group and its evaluation; `worker` - its loop
-//! * `alert`, `recording` - what results become
+//! * `alert`, `recording` - what results become; `due` - what of it has to be told
 //! * `output` - writing series and their ends; `restore` - pending alerts after a restart
 //! * `view` - what is told to others; `suppression` - what a dead host explains
 //! * `unit_test` - all of that over series that a file has, at the times that it names
 
 mod alert;
+mod due;
 mod group;
 mod metrics;
 mod output;
@@ -54,6 +55,8 @@ pub struct RuleOptions {
     pub outage_tolerance: Duration,
     /// Rules with a shorter `for` are not restored; the others wait at least so long.
     pub grace_period: Duration,
+    /// How long after an alert was told it is told again.
+    pub resend_delay: Duration,
 }
 
 impl Default for RuleOptions {
@@ -61,6 +64,7 @@ impl Default for RuleOptions {
         Self {
             outage_tolerance: Duration::from_hours(1),
             grace_period: Duration::from_mins(10),
+            resend_delay: Duration::from_mins(1),
         }
     }
 }
@@ -69,6 +73,10 @@ impl Default for RuleOptions {
 pub trait AlertSink: Send + Sync {
     /// Alerts of a group (its file and name) changed their states.
     fn changed(&self, group: (&str, &str), transitions: &[Transition]);
+
+    /// Alerts of a rule with this expression fire, or have ended, and somebody may not know it:
+    /// they are new, or were not told for a while.
+    fn send(&self, _expression: &str, _alerts: &[Alert]) {}
 }
 
 /// Nobody is told.

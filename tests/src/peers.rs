@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::folder::Folder;
+use crate::http;
 use crate::process::{self, Finished, Process};
 
 /// A program that must be there: the full suite fails without it, it never skips.
@@ -32,11 +35,23 @@ pub const PROMTOOL: Peer = Peer {
     path: "/usr/bin/promtool",
     package: "prometheus",
 };
-/// Alertmanager's client.
+/// What takes alerts, groups, inhibits and silences them.
+pub const ALERTMANAGER: Peer = Peer {
+    variable: "ALERTMANAGER",
+    path: "/usr/bin/prometheus-alertmanager",
+    package: "prometheus-alertmanager",
+};
+/// Its command line.
 pub const AMTOOL: Peer = Peer {
     variable: "AMTOOL",
     path: "/usr/bin/amtool",
     package: "prometheus-alertmanager",
+};
+/// Makes certificates.
+pub const OPENSSL: Peer = Peer {
+    variable: "OPENSSL",
+    path: "/usr/bin/openssl",
+    package: "openssl",
 };
 /// The exporter everybody has.
 pub const NODE_EXPORTER: Peer = Peer {
@@ -163,6 +178,60 @@ impl Prometheus {
         self.process.signal("TERM");
         self.process.wait_for_end(Duration::from_secs(20));
         Prometheus::run(self.folder, self.arguments)
+    }
+}
+
+/// A running Alertmanager, alone: without a cluster.
+#[derive(Debug)]
+pub struct Alertmanager {
+    /// Where it answers.
+    pub address: SocketAddr,
+    /// The program.
+    pub process: Process,
+    _folder: Folder,
+}
+
+impl Alertmanager {
+    /// Starts it with this configuration and without any memory.
+    #[track_caller]
+    pub fn start(configuration: &str) -> Alertmanager {
+        Alertmanager::start_at("127.0.0.1:0", configuration, &[])
+    }
+
+    /// The same on a given address and with further flags.
+    #[track_caller]
+    pub fn start_at(address: &str, configuration: &str, arguments: &[&str]) -> Alertmanager {
+        let folder = Folder::new();
+        let file = folder.write("alertmanager.yml", configuration);
+        let mut command = ALERTMANAGER.command();
+        command
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--storage.path={}", folder.path().display()))
+            .arg(format!("--web.listen-address={address}"))
+            .arg("--cluster.listen-address=")
+            .args(arguments)
+            .current_dir(folder.path());
+        let mut process = Process::start("alertmanager", &mut command);
+        let address = process.wait_for("its address", bound_address);
+        Alertmanager {
+            address,
+            process,
+            _folder: folder,
+        }
+    }
+
+    /// The alerts that it knows.
+    #[track_caller]
+    pub fn alerts(&self) -> Vec<Value> {
+        let alerts = http::get_json(self.address, "/api/v2/alerts");
+        alerts.as_array().expect("a list of alerts").clone()
+    }
+
+    /// Runs `amtool` against it.
+    #[track_caller]
+    pub fn amtool(&self, arguments: &[&str]) -> Finished {
+        let url = format!("--alertmanager.url=http://{}", self.address);
+        process::run(AMTOOL.command().arg(url).args(arguments))
     }
 }
 

@@ -11,6 +11,8 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::clock::Clock;
 use crate::config::builtin::built_in_rules;
 use crate::config::{self, Config, ConfigError, RuleDefaults, RuleFile};
+use crate::discovery::Discovery;
+use crate::notify::Notifier;
 use crate::query::QueryService;
 use crate::rules::{External, RuleManager, RuleSet};
 use crate::scrape::Scraper;
@@ -98,6 +100,8 @@ pub(super) struct Fed {
     pub(super) scraper: Arc<Scraper>,
     pub(super) query: Arc<QueryService>,
     pub(super) rules: Arc<RuleManager>,
+    pub(super) notifier: Arc<Notifier>,
+    pub(super) discovery: Arc<Discovery>,
     /// Where this server is reached, for the templates of alerts.
     pub(super) external_url: String,
     /// Whether the rules that are built in are evaluated, too.
@@ -147,6 +151,16 @@ impl Reloader {
         &self.fed.rules
     }
 
+    /// Who tells the Alertmanagers that the configuration names.
+    pub(super) fn notifier(&self) -> &Arc<Notifier> {
+        &self.fed.notifier
+    }
+
+    /// Who finds what the configuration does not name itself.
+    pub(super) fn discovery(&self) -> &Arc<Discovery> {
+        &self.fed.discovery
+    }
+
     /// What happened at the last attempts.
     pub(super) fn metrics(&self) -> &LoadMetrics {
         &self.metrics
@@ -162,10 +176,12 @@ impl Reloader {
             if fed.builtin_rules {
                 files.extend(built_in_rules(&defaults)?);
             }
-            Ok((config, files))
+            let prepared = fed.notifier.prepare(&config);
+            let prepared = prepared.map_err(|error| ConfigError::Unusable(error.to_string()))?;
+            Ok((config, files, prepared))
         });
         self.metrics.note(loaded.is_ok(), &self.clock);
-        let (config, files) = loaded?;
+        let (config, files, prepared) = loaded?;
         fed.query
             .set_subquery_step(config.global.evaluation_interval);
         fed.scraper.apply(&config);
@@ -173,6 +189,7 @@ impl Reloader {
         let url = fed.external_url.clone();
         let (rule_files, external) = (files.len(), External { labels, url });
         let restores = !self.has_rules.swap(true, Ordering::Relaxed);
+        fed.notifier.apply(prepared);
         fed.rules.apply(&RuleSet { files, external }, restores);
         tracing::info!(
             jobs = config.scrape_configs.len(),

@@ -146,6 +146,8 @@ mod tests {
             fired_at: Some(SINCE),
             resolved_at: None,
             keep_firing_since: None,
+            last_sent_at: None,
+            valid_until: None,
         }
     }
 

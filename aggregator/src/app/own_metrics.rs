@@ -28,6 +28,8 @@ pub(super) fn renderer(
     reloader.scraper().metrics().register(&mut registry);
     reloader.query().metrics().register(&mut registry);
     reloader.rules().metrics().register(&mut registry);
+    reloader.notifier().metrics().register(&mut registry);
+    reloader.discovery().metrics().register(&mut registry);
     writer.metrics().register(&mut registry);
     alerting.metrics().register(&mut registry);
     registry.register_collector(Box::new(StorageMetrics(Arc::clone(storage))));

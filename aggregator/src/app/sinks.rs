@@ -1,8 +1,10 @@
 //! Who is told what alerts do: everybody in a list.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::rules::{AlertSink, AlertState, Transition};
+use crate::notify::{Notification, Notifier};
+use crate::rules::{Alert, AlertSink, AlertState, Transition};
 
 /// Tells each of them, in order.
 pub(super) struct Sinks(pub(super) Vec<Arc<dyn AlertSink>>);
@@ -11,6 +13,12 @@ impl AlertSink for Sinks {
     fn changed(&self, group: (&str, &str), transitions: &[Transition]) {
         for sink in &self.0 {
             sink.changed(group, transitions);
+        }
+    }
+
+    fn send(&self, expression: &str, alerts: &[Alert]) {
+        for sink in &self.0 {
+            sink.send(expression, alerts);
         }
     }
 }
@@ -32,5 +40,70 @@ impl AlertSink for Logged {
                 _ => tracing::debug!(file, group, %labels, value, "an alert is pending or gone"),
             }
         }
+    }
+}
+
+/// Tells Alertmanagers.
+pub(super) struct Notified {
+    notifier: Arc<Notifier>,
+    /// Where this server is reached, without a slash at the end.
+    external_url: String,
+}
+
+impl Notified {
+    pub(super) fn new(notifier: &Arc<Notifier>, external_url: &str) -> Self {
+        Self {
+            notifier: Arc::clone(notifier),
+            external_url: external_url.to_owned(),
+        }
+    }
+}
+
+impl AlertSink for Notified {
+    fn changed(&self, _: (&str, &str), _: &[Transition]) {}
+
+    fn send(&self, expression: &str, alerts: &[Alert]) {
+        let link = link(&self.external_url, expression);
+        let notification = |alert: &Alert| {
+            let starts_at = alert.fired_at.unwrap_or(alert.active_at);
+            let ends_at = alert.resolved_at.or(alert.valid_until);
+            Notification {
+                labels: alert.labels.clone(),
+                annotations: alert.annotations.clone(),
+                starts_at,
+                ends_at: ends_at.unwrap_or(starts_at),
+                generator_url: link.clone(),
+            }
+        };
+        self.notifier
+            .send(alerts.iter().map(notification).collect());
+    }
+}
+
+/// Where an expression can be looked at: the address that Prometheus' own page has.
+fn link(external_url: &str, expression: &str) -> String {
+    let mut link = format!("{external_url}/graph?g0.expr=");
+    for byte in expression.bytes() {
+        match byte {
+            b' ' => link.push('+'),
+            b'-' | b'_' | b'.' | b'~' => link.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => link.push(char::from(byte)),
+            byte => {
+                let _ = write!(link, "%{byte:02X}");
+            }
+        }
+    }
+    link.push_str("&g0.tab=1");
+    link
+}
+
+#[cfg(test)]
+mod tests {
+    use super::link;
+
+    #[test]
+    fn links_are_those_of_prometheus() {
+        let expected = "http://h:1/x/graph?g0.expr=up%7Ba%3D%22~%C3%A4%22%7D+%3E+1.5&g0.tab=1";
+        assert_eq!(link("http://h:1/x", "up{a=\"~ä\"} > 1.5"), expected);
     }
 }

@@ -99,7 +99,7 @@ fn positive_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn positive_number(text: &str) -> Result<usize, String> {
+pub(super) fn positive_number(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("write a number above 0".to_owned()),
         Ok(number) => Ok(number),

@@ -1,10 +1,8 @@
 //! One entry of `scrape_configs`.
 
-use system_stats_model::labels::Labels;
-
 use super::fields::{Place, Problems, boolean};
-use super::global::{duration, labels, limits, too_long};
-use super::{Global, Scheme, ScrapeConfig, ScrapeProtocol, StaticConfig};
+use super::global::{duration, limits, too_long};
+use super::{Global, Scheme, ScrapeConfig, ScrapeProtocol, discovery};
 
 /// Keys that Prometheus has and we do not; the `…_sd_configs` are known by their ending.
 const UNSUPPORTED: [&str; 26] = [
@@ -61,7 +59,6 @@ pub(super) fn read(
         place.problem(problems, too_long(timeout, scrape_interval));
     }
     let params = fields.take("params");
-    let static_configs = fields.take("static_configs");
     let config = ScrapeConfig {
         job_name: job_name.unwrap_or_default(),
         scrape_interval,
@@ -87,12 +84,7 @@ pub(super) fn read(
             protocol(text).map(Some)
         }),
         limits: limits(&mut fields, global.limits, problems),
-        static_configs: static_configs
-            .and_then(|place| place.list(problems))
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|place| static_config(place, problems))
-            .collect(),
+        static_configs: discovery::lists(&mut fields, true, problems),
     };
     fields.finish(&UNSUPPORTED, problems);
     Some(config)
@@ -108,7 +100,7 @@ fn path(text: &str) -> Result<String, String> {
     Ok(format!("{slash}{text}"))
 }
 
-fn scheme(text: &str) -> Result<Scheme, String> {
+pub(super) fn scheme(text: &str) -> Result<Scheme, String> {
     Scheme::from_name(text).ok_or_else(|| format!("unknown scheme {text:?}; use http or https"))
 }
 
@@ -134,83 +126,4 @@ fn read_params(place: &Place<'_>, problems: &mut Problems) -> Vec<(String, Vec<S
         params.push((name.to_owned(), values.map(str::to_owned).collect()));
     }
     params
-}
-
-fn static_config(place: &Place<'_>, problems: &mut Problems) -> Option<StaticConfig> {
-    let mut fields = place.fields(problems)?;
-    let targets = fields
-        .take("targets")
-        .and_then(|place| place.list(problems));
-    let config = StaticConfig {
-        targets: targets
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|place| place.read(problems, address))
-            .collect(),
-        labels: match fields.take("labels") {
-            Some(place) => labels(&place, problems),
-            None => Labels::empty(),
-        },
-    };
-    fields.finish(&[], problems);
-    Some(config)
-}
-
-/// `host`, `host:port`, `[v6]:port`: what may stand between `http://` and the path of a URL.
-fn address(text: &str) -> Result<String, String> {
-    if let Some((scheme, rest)) = text.split_once("://") {
-        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let path = match path {
-            "" => String::new(),
-            path => format!(
-                " and metrics_path: /{}",
-                path.split(['?', '#']).next().unwrap_or(path)
-            ),
-        };
-        let host = host.rsplit('@').next().unwrap_or(host);
-        return Err(format!(
-            "a target is host:port, not a URL; write {host:?}, and scheme: {scheme}{path} beside static_configs"
-        ));
-    }
-    if let Some((host, path)) = text.split_once('/') {
-        return Err(format!(
-            "a target is host:port without a path; write {host:?}, and metrics_path: /{path} beside static_configs"
-        ));
-    }
-    if text.is_empty() {
-        return Err("an empty target; write host:port".to_owned());
-    }
-    if text.contains('@') {
-        return Err("a target must not hold a user or password; write host:port".to_owned());
-    }
-    if let Some(bad) = text
-        .chars()
-        .find(|c| c.is_whitespace() || c.is_control() || "?#\\,\"<>^`{}|%".contains(*c))
-    {
-        return Err(format!(
-            "{bad:?} cannot be part of a target in {text:?}; write host:port"
-        ));
-    }
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (text, None),
-    };
-    if host.is_empty() {
-        return Err(format!("{text:?} has no host; write host:port"));
-    }
-    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
-        return Err(format!(
-            "put an IPv6 address in brackets in {text:?}: \"[::1]:9100\""
-        ));
-    }
-    if port.is_some_and(|port| !is_port(port)) {
-        return Err(format!(
-            "no port number in {text:?}; write host:port with a port from 1 to 65535"
-        ));
-    }
-    Ok(text.to_owned())
-}
-
-fn is_port(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
 }

@@ -2,13 +2,14 @@
 //!
 //! * `query`, `result` - instant and range queries, and how their results are written
 //! * `names` - label names, label values, series
-//! * `metadata`, `rules`, `status`, `targets` - what else clients ask for
+//! * `alertmanagers`, `metadata`, `rules`, `status`, `targets` - what else clients ask for
 //! * `history` - what alerts did, and acknowledging them: ours, not Prometheus'
 //! * `admin` - deletion
 //! * `write` - remote write and imports
 //! * `form`, `body` - parameters in, JSON out
 
 mod admin;
+mod alertmanagers;
 mod body;
 mod form;
 mod history;
@@ -24,6 +25,7 @@ mod write;
 use serde::Serialize;
 
 pub(super) use admin::{clean_tombstones, delete_series};
+pub(super) use alertmanagers::alertmanagers;
 pub(super) use history::{acknowledge, history};
 pub(super) use metadata::metadata;
 pub(super) use names::{names, series, values};

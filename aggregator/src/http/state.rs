@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::api_keys::KeyFile;
 use crate::inventory::Inventory;
 use crate::metadata::Metadata;
+use crate::notify::Notifier;
 use crate::query::QueryService;
 use crate::rules::RuleManager;
 use crate::scrape::Scraper;
@@ -38,6 +39,8 @@ pub struct State {
     pub rules: Arc<RuleManager>,
     /// The history of alerts, silences and acknowledgements.
     pub alerting: Arc<Alerting>,
+    /// Who is told about alerts.
+    pub notifier: Arc<Notifier>,
     /// The keys of writing clients.
     pub keys: Arc<KeyFile>,
     /// Which sites' pages may use the contracts that are open to them.

@@ -61,6 +61,10 @@ pub struct Alert {
     pub resolved_at: Option<Millis>,
     /// Since when it fires without its element.
     pub keep_firing_since: Option<Millis>,
+    /// When it was last told.
+    pub last_sent_at: Option<Millis>,
+    /// How long what was told last holds.
+    pub valid_until: Option<Millis>,
 }
 
 /// An alert that changed its state.
@@ -280,6 +284,8 @@ impl Found {
                 fired_at: None,
                 resolved_at: None,
                 keep_firing_since: None,
+                last_sent_at: None,
+                valid_until: None,
             };
             if found.insert(labels, alert).is_some() {
                 return Err(RuleError::SameAlert);

@@ -204,11 +204,20 @@ impl Group {
             None => recording::series(rule.rule.name(), &rule.rule.labels, limit, elements)?,
             Some(alerting) => {
                 let found = self.found(engine, rule, at, elements).await?;
-                let evaluated = lock(&rule.alerts).advance(&alerting, limit, at, found)?;
+                let (resend_delay, interval) =
+                    (engine.options.resend_delay, self.definition.interval);
+                let (evaluated, due) = {
+                    let mut alerts = lock(&rule.alerts);
+                    let evaluated = alerts.advance(&alerting, limit, at, found)?;
+                    (evaluated, alerts.due(at, resend_delay, interval))
+                };
                 let Evaluated {
                     series,
                     transitions,
                 } = evaluated;
+                if !due.is_empty() {
+                    engine.sink.send(&rule.query, &due);
+                }
                 if !transitions.is_empty() {
                     engine.sink.changed(self.key(), &transitions);
                 }

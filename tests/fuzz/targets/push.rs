@@ -10,11 +10,13 @@ use http_body_util::{BodyExt as _, Full};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use system_stats_aggregator::alerting::Alerting;
 use system_stats_aggregator::clock::Clock;
 use system_stats_aggregator::http::limits::BodyBudget;
 use system_stats_aggregator::http::{Origins, State, router};
 use system_stats_aggregator::inventory::Inventory;
 use system_stats_aggregator::metadata::Metadata;
+use system_stats_aggregator::notify::{Notifier, NotifyOptions};
 use system_stats_aggregator::query::{QueryOptions, QueryService};
 use system_stats_aggregator::rules::{RuleManager, RuleOptions};
 use system_stats_aggregator::scrape::Scraper;
@@ -102,6 +104,7 @@ async fn empty() -> State {
     let storage = Arc::new(storage.expect("the store is empty"));
     let clock = Clock::manual(NOW);
     let inventory = Inventory::open(storage.clone(), clock.clone()).await;
+    let alerting = Alerting::open(storage.clone(), clock.clone()).await;
     let metadata = Arc::new(Metadata::default());
     let writer = Writer::new(storage.clone(), metadata.clone(), clock.clone());
     let query = QueryService::new(storage.clone(), QueryOptions::default());
@@ -115,6 +118,8 @@ async fn empty() -> State {
     );
     State {
         rules: Arc::new(rules),
+        alerting: Arc::new(alerting.expect("the store is empty")),
+        notifier: Arc::new(Notifier::new(NotifyOptions::default(), Arc::default())),
         storage: storage.clone(),
         inventory: Arc::new(inventory.expect("the store is empty")),
         query,

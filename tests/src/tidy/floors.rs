@@ -40,10 +40,15 @@ const BUILDINGS: [Building; 2] = [
                     "write",
                 ],
             ),
-            (2, &["config", "metadata"]),
+            (2, &["client", "config", "metadata"]),
             (0, &["clock", "telemetry"]),
         ],
-        level: &[("main", "cli"), ("rules", "query")],
+        level: &[
+            ("main", "cli"),
+            ("rules", "query"),
+            ("notify", "discovery"),
+            ("client", "config"),
+        ],
     },
     Building {
         src: "exporter/src/",

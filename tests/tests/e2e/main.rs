@@ -8,6 +8,7 @@
 )]
 
 mod alert_history;
+mod alertmanager;
 mod beside_node_exporter;
 mod built_in_rules;
 mod clients;

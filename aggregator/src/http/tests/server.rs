@@ -24,6 +24,7 @@ use crate::config::{RuleDefaults, parse_rules};
 use crate::http::limits::BodyBudget;
 use crate::inventory::Inventory;
 use crate::metadata::Metadata;
+use crate::notify::{Notifier, NotifyOptions};
 use crate::query::{QueryOptions, QueryService};
 use crate::rules::{External, RuleManager, RuleOptions, RuleSet};
 use crate::scrape::Scraper;
@@ -98,6 +99,7 @@ impl Server {
         let state = State {
             rules: Arc::clone(&rules),
             alerting: alerting.clone(),
+            notifier: Arc::new(Notifier::new(NotifyOptions::default(), Arc::default())),
             storage: storage.clone(),
             inventory,
             query,
