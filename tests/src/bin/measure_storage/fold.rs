@@ -4,7 +4,8 @@ use e2e::fleet::Trace;
 use e2e::measure::{Feed, Shape, Table, quantile};
 use std::path::Path;
 use std::time::Duration;
-use system_stats_storage::FoldScope;
+use system_stats_storage::{FoldScope, Storage};
+use tokio::task::JoinSet;
 
 use super::{Database, HOUR, START, close, millis};
 
@@ -28,15 +29,13 @@ pub(super) async fn measured(trace: &Trace, database: &Database, hosts: usize) -
     feed.commits.clear();
     feed.run(&storage, 300).await;
     add("alone", "", std::mem::take(&mut feed.commits));
-    let folding = {
-        let storage = storage.clone();
-        tokio::spawn(async move { storage.fold(FoldScope::Everything).await })
-    };
-    while !folding.is_finished() {
-        feed.run(&storage, 1).await;
-    }
-    let folded = folding.await.unwrap_or_else(|e| panic!("{e}"));
-    folded.unwrap_or_else(|e| panic!("{e}"));
+    let mut beside = JoinSet::new();
+    let same = storage.clone();
+    beside.spawn(async move {
+        let folded = same.fold(FoldScope::Everything).await;
+        folded.unwrap_or_else(|e| panic!("{e}"));
+    });
+    until_done(&mut beside, &mut feed, &storage).await;
     add(
         "while an hour is folded",
         "≤ 50",
@@ -44,11 +43,8 @@ pub(super) async fn measured(trace: &Trace, database: &Database, hosts: usize) -
     );
     if let Some(files) = &database.files {
         let (url, copy) = (database.url.clone(), files.join("copy.db"));
-        let copying = tokio::spawn(async move { backup(&url, &copy).await });
-        while !copying.is_finished() {
-            feed.run(&storage, 1).await;
-        }
-        copying.await.unwrap_or_else(|e| panic!("{e}"));
+        beside.spawn(async move { backup(&url, &copy).await });
+        until_done(&mut beside, &mut feed, &storage).await;
         add(
             "during a backup",
             "stated",
@@ -57,6 +53,16 @@ pub(super) async fn measured(trace: &Trace, database: &Database, hosts: usize) -
     }
     close(storage).await;
     table
+}
+
+/// Scrapes until what runs beside them has ended.
+async fn until_done(beside: &mut JoinSet<()>, feed: &mut Feed, storage: &Storage) {
+    loop {
+        feed.run(storage, 1).await;
+        if let Some(done) = beside.try_join_next() {
+            return done.unwrap_or_else(|e| panic!("{e}"));
+        }
+    }
 }
 
 async fn backup(url: &str, copy: &Path) {
