@@ -32,6 +32,7 @@ mod postgres;
 mod procfs;
 mod prometheus_api;
 mod pushes;
+mod queries;
 mod rollups;
 mod rules;
 mod service;
