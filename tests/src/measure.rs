@@ -21,6 +21,14 @@ pub struct Usage {
     pub written: u64,
     /// Bytes in memory, without those that are files.
     pub resident: u64,
+    /// The most bytes that were in memory, files included, since [`forget_peak`] or the beginning.
+    pub peak: u64,
+}
+
+/// Begins anew to look for the most memory that a process of this user has.
+pub fn forget_peak(process: &str) {
+    let path = format!("/proc/{process}/clear_refs");
+    fs::write(&path, "5").unwrap_or_else(|e| panic!("{path}: {e}"));
 }
 
 impl Usage {
@@ -35,7 +43,7 @@ impl Usage {
             let path = format!("/proc/{process}/{name}");
             fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
         };
-        let stat = read("stat");
+        let (stat, status) = (read("stat"), read("status"));
         let after_name = stat.rsplit(')').next().unwrap_or_default();
         let field = |at: usize| -> u32 {
             let field = after_name.split_whitespace().nth(at);
@@ -44,17 +52,19 @@ impl Usage {
         Self {
             cpu: (field(11) + field(12)) * TICK,
             written: value(&read("io"), "write_bytes:"),
-            resident: value(&read("status"), "RssAnon:") * 1024,
+            resident: value(&status, "RssAnon:") * 1024,
+            peak: value(&status, "VmHWM:") * 1024,
         }
     }
 
-    /// What was used since `before`; memory is what was added.
+    /// What was used since `before`; memory is what was added, the peak what it is now.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
         Self {
             cpu: self.cpu.saturating_sub(before.cpu),
             written: self.written.saturating_sub(before.written),
             resident: self.resident.saturating_sub(before.resident),
+            peak: self.peak,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What queries take over HTTP, beside a Prometheus that holds the same series: both are fed by
-//! remote write, both are asked in turn, and the best of some answers counts.
+//! remote write, both are asked in turn, and the best of some answers counts. The memory of a
+//! question is the most that was resident while it was answered, and what was before.
 //!
 //! `measure-queries` prints the table; the aggregator has to be built beside it, in the same
 //! profile. The variable `PROMETHEUS` names the build to compare with; targets are against 3.5.
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use e2e::folder::Folder;
 use e2e::http::{self, Request};
-use e2e::measure::{Table, Usage};
+use e2e::measure::{Table, Usage, forget_peak};
 use e2e::peers::Prometheus;
 use e2e::programs::{Aggregator, NO_TARGETS};
 use e2e::random::Random;
@@ -144,6 +145,8 @@ fn main() {
         .filter(|shape| shape.name.contains(&arguments.only))
     {
         let path = shape.path();
+        let memory = [("ours", &ours.process), ("Prometheus", &prometheus.process)]
+            .map(|(name, process)| Memory::before(name, process.id().to_string()));
         let (mut theirs, mut own) = (Duration::MAX, Duration::MAX);
         let mut bytes = 0;
         for _ in 0..arguments.runs {
@@ -157,8 +160,10 @@ fn main() {
             own.as_secs_f64() * 1e3,
             theirs.as_secs_f64() * 1e3,
         );
-        println!("{}: {figure}", shape.name);
+        let memory = memory.map(|memory| memory.after()).join(", ");
+        println!("{}: {figure}; {memory}", shape.name);
         table.add(shape.name, figure, shape.target);
+        table.add(format!("memory of it: {}", shape.name), memory, "");
     }
     for (name, process) in [("ours", &ours.process), ("Prometheus", &prometheus.process)] {
         let resident = Usage::of(&process.id().to_string()).resident / MEGABYTE;
@@ -169,6 +174,33 @@ fn main() {
         );
     }
     println!("\n| question | ratio | at most |\n|---|---|---|\n{table}");
+}
+
+/// What a server held before a question.
+struct Memory {
+    name: &'static str,
+    process: String,
+    before: Usage,
+}
+
+impl Memory {
+    fn before(name: &'static str, process: String) -> Self {
+        forget_peak(&process);
+        let before = Usage::of(&process);
+        Self {
+            name,
+            process,
+            before,
+        }
+    }
+
+    fn after(&self) -> String {
+        let after = Usage::of(&self.process);
+        let [before, peak, left] =
+            [self.before.peak, after.peak, after.resident].map(|bytes| bytes / MEGABYTE);
+        let name = self.name;
+        format!("{name} {before} MB, at most {peak} MB, then {left} MB without files")
+    }
 }
 
 /// How long the whole answer takes, and how long it is.
