@@ -88,6 +88,8 @@ pub struct Options {
     pub retention_bytes: u64,
     /// How long nothing may have come for an hour before it goes into blocks.
     pub fold_after: Duration,
+    /// How much older than the newest sample a series' newest is when it leaves memory.
+    pub leave_after: Duration,
     /// Where the exporter for this machine listens.
     pub local_exporter: Option<SocketAddr>,
     /// Whether the rules that are built in are evaluated.

@@ -297,6 +297,16 @@ pub struct ServeArgs {
     )]
     fold_after: Duration,
 
+    /// How long a series had no sample before it leaves memory. For tests.
+    #[arg(
+        long = "storage.leave-after",
+        value_name = "DURATION",
+        default_value = "6h",
+        hide = true,
+        value_parser = parse_duration
+    )]
+    leave_after: Duration,
+
     /// Where the exporter for this machine listens; empty for none.
     #[arg(
         long = "local-exporter.listen-address",
@@ -358,6 +368,7 @@ impl ServeArgs {
             retention: self.retention,
             history_retention: self.history_retention,
             fold_after: self.fold_after,
+            leave_after: self.leave_after,
             rollups: self.rollups.0.clone(),
             out_of_order_window: self.out_of_order_window,
             query: self.query.options(),

@@ -49,6 +49,7 @@ use alerts::{Alerts, locked};
 use devices::Devices;
 use facts::{Fact, Facts};
 use host_alerts::HostAlerts;
+pub(crate) use hosts::METRICS;
 use hosts::{Fleet, Host};
 use ingest::Doors;
 use judge::Judge;

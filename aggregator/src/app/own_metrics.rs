@@ -48,13 +48,15 @@ impl fmt::Debug for StorageMetrics {
 impl Collector for StorageMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let status = self.0.status();
-        let gauges: [(&str, &str, u64); 11] = [
+        let left = status.left_series as u64;
+        let gauges: [(&str, &str, u64); 12] = [
             (
                 "storage_targets",
                 "Targets in memory",
                 status.targets as u64,
             ),
             ("storage_series", "Series in memory", status.series as u64),
+            ("storage_left_series", "Series not in memory", left),
             ("storage_samples", "Samples in memory", status.samples),
             (
                 "storage_sample_bytes",

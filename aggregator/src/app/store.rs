@@ -16,7 +16,7 @@ pub use self::older::OlderError;
 use super::{Options, StartError};
 use crate::clock::Clock;
 use crate::housekeeping::{Housekeeping, HousekeepingError};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, METRICS};
 
 /// How often it is looked for something to fold.
 const FASTEST_FOLD: Duration = Duration::from_millis(50);
@@ -53,6 +53,8 @@ fn storage_options(options: &Options) -> StorageOptions {
         fold_grace: fold_after,
         fold_stagger: fold_after * 3 / 2,
         fold_interval: fold_after.clamp(FASTEST_FOLD, SLOWEST_FOLD),
+        leave_after: options.leave_after,
+        lasting: METRICS.to_vec(),
         ..StorageOptions::default()
     }
 }

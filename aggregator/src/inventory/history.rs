@@ -7,6 +7,7 @@ use system_stats_model::labels::{INSTANCE, METRIC_NAME};
 use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::{Millis, TimeRange};
 use system_stats_model::source::{Selector, SeriesSource};
+use system_stats_storage::Departed;
 
 use super::vocabulary::{CPU, MEMORY};
 use super::{Inventory, InventoryError};
@@ -47,8 +48,9 @@ impl Inventory {
     fn span(&self, instance: &str) -> Option<(Millis, Millis)> {
         let mut span: Option<(Millis, Millis)> = None;
         for metric in [CPU, MEMORY] {
+            let matchers = matchers(metric, instance);
             self.storage
-                .series(&matchers(metric, instance), &mut |_, stats| {
+                .series(&matchers, &Departed::none(), &mut |_, stats| {
                     let (first, last) = span.unwrap_or((stats.first, stats.last));
                     span = Some((first.min(stats.first), last.max(stats.last)));
                     ControlFlow::Continue(())

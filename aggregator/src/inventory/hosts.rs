@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use system_stats_model::labels::{INSTANCE, JOB, Labels, METRIC_NAME};
 use system_stats_model::matcher::{MatchOp, Matcher};
 use system_stats_model::sample::{Millis, Sample, is_stale};
-use system_stats_storage::{ObjectKind, SeriesStats, Storage};
+use system_stats_storage::{Departed, ObjectKind, SeriesStats, Storage};
 
 use super::vocabulary::{CPU, DISK, MEMORY, MOUNTPOINT, TEMPERATURE};
 use super::{DEVICE_JOB, PUSH_JOB, SERVICE_JOB};
@@ -25,7 +25,7 @@ const TEMPERATURE_LIMIT: &str = "system_temperature_high_celsius";
 pub const PUSH_JOBS: [&str; 3] = [PUSH_JOB, DEVICE_JOB, SERVICE_JOB];
 
 /// The metrics a [`Host`] is made from.
-const METRICS: [&str; 14] = [
+pub(crate) const METRICS: [&str; 14] = [
     "up",
     CPU,
     MEMORY,
@@ -243,7 +243,8 @@ impl Found {
         for metric in metrics {
             let mut named = vec![Matcher::equal(METRIC_NAME, *metric)];
             named.extend_from_slice(matchers);
-            storage.series(&named, &mut |labels, stats| {
+            // These never leave memory.
+            storage.series(&named, &Departed::none(), &mut |labels, stats| {
                 if let Some(instance) = labels.get(INSTANCE).filter(|_| stats.samples > 0) {
                     if !found.contains_key(instance) {
                         found.insert(instance.to_owned(), Self::default());

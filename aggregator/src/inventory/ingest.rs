@@ -281,11 +281,21 @@ impl Inventory {
             Matcher::equal(INSTANCE, arrival.host.as_str()),
         ];
         let mut newest = Millis::MIN;
-        self.storage.series(&matchers, &mut |_, stats| {
+        let since = TimeRange {
+            start,
+            end: Millis::MAX,
+        };
+        let departed = self
+            .storage
+            .departed(std::slice::from_ref(&matchers), since)
+            .await;
+        let departed = departed.map_err(|error| InventoryError::Unavailable(error.to_string()))?;
+        self.storage.series(&matchers, &departed, &mut |_, stats| {
             let latest = stats.latest.map(|sample| sample.timestamp);
             newest = newest.max(latest.unwrap_or(Millis::MIN));
             ControlFlow::Continue(())
         });
+        drop(departed);
         if newest < start {
             return Ok(start);
         }

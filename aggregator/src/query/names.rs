@@ -8,7 +8,7 @@ use std::sync::Arc;
 use system_stats_model::labels::Labels;
 use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::TimeRange;
-use system_stats_storage::{SeriesStats, Storage};
+use system_stats_storage::SeriesStats;
 
 use super::{QueryError, QueryService};
 
@@ -74,38 +74,31 @@ impl QueryService {
     /// What `visit` gathers from the label sets, off the asynchronous threads.
     async fn collect<T: Ord + Send + 'static>(
         &self,
-        sets: Vec<Vec<Matcher>>,
+        mut sets: Vec<Vec<Matcher>>,
         range: TimeRange,
-        found: First<T>,
+        mut found: First<T>,
         visit: impl Fn(&mut First<T>, &Labels) + Send + 'static,
     ) -> Result<Vec<T>, QueryError> {
+        if sets.is_empty() {
+            sets.push(Vec::new());
+        }
         let storage = Arc::clone(&self.storage);
-        let gathered =
-            tokio::task::spawn_blocking(move || gather(&storage, sets, range, found, &visit));
+        let departed = storage.departed(&sets, range).await;
+        let departed = departed.map_err(|error| QueryError::Storage(error.to_string()))?;
+        let gathered = tokio::task::spawn_blocking(move || {
+            for matchers in &sets {
+                storage.series(matchers, &departed, &mut |labels, stats| {
+                    if is_in(stats, range) {
+                        visit(&mut found, labels);
+                    }
+                    ControlFlow::Continue(())
+                });
+            }
+            found.items.into_iter().collect()
+        });
         let gathered = gathered.await;
         gathered.map_err(|error| QueryError::Storage(error.to_string()))
     }
-}
-
-fn gather<T: Ord>(
-    storage: &Storage,
-    mut sets: Vec<Vec<Matcher>>,
-    range: TimeRange,
-    mut found: First<T>,
-    visit: &dyn Fn(&mut First<T>, &Labels),
-) -> Vec<T> {
-    if sets.is_empty() {
-        sets.push(Vec::new());
-    }
-    for matchers in &sets {
-        storage.series(matchers, &mut |labels, stats| {
-            if is_in(stats, range) {
-                visit(&mut found, labels);
-            }
-            ControlFlow::Continue(())
-        });
-    }
-    found.items.into_iter().collect()
 }
 
 fn is_in(stats: SeriesStats, range: TimeRange) -> bool {

@@ -125,6 +125,7 @@ impl PostgresStore {
                     .place
                     .labels(&format!("table series, id {id}"), labels)?,
                 first: row.try_get(4).map_err(failed)?,
+                last: row.try_get(5).map_err(failed)?,
             });
         }
         Ok(series)
@@ -236,6 +237,15 @@ impl Store for PostgresStore {
     async fn series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError> {
         let failed = |error| self.place.failed(&error);
         let query = sqlx::query(both::SERIES)
+            .bind(signed(after))
+            .bind(signed_size(limit));
+        let rows = query.fetch_all(&self.pools.readers).await.map_err(failed)?;
+        self.series_of(&rows)
+    }
+
+    async fn left_series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError> {
+        let failed = |error| self.place.failed(&error);
+        let query = sqlx::query(both::LEFT_SERIES)
             .bind(signed(after))
             .bind(signed_size(limit));
         let rows = query.fetch_all(&self.pools.readers).await.map_err(failed)?;

@@ -96,6 +96,7 @@ impl SqliteStore {
                     .place
                     .labels(&format!("table series, id {id}"), labels)?,
                 first: row.try_get(4).map_err(failed)?,
+                last: row.try_get(5).map_err(failed)?,
             });
         }
         Ok(series)
@@ -208,6 +209,15 @@ impl Store for SqliteStore {
     async fn series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError> {
         let failed = |error| self.place.failed(&error);
         let query = sqlx::query(both::SERIES)
+            .bind(signed(after))
+            .bind(signed_size(limit));
+        let rows = query.fetch_all(&self.readers).await.map_err(failed)?;
+        self.series_of(&rows)
+    }
+
+    async fn left_series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError> {
+        let failed = |error| self.place.failed(&error);
+        let query = sqlx::query(both::LEFT_SERIES)
             .bind(signed(after))
             .bind(signed_size(limit));
         let rows = query.fetch_all(&self.readers).await.map_err(failed)?;

@@ -163,7 +163,7 @@ fn prepare(pending: &Pending) -> Result<CommitBatch, String> {
         blob: None,
         targets: pending.targets.clone(),
         series: pending.series.clone(),
-        left_series: pending.left_series.clone(),
+        left_series: pending.left_series(),
         forgotten_series: pending.forgotten_series.clone(),
         forgotten_targets: pending.forgotten_targets.clone(),
         deletion: None,

@@ -114,6 +114,7 @@ fn series(id: u64, target: u64, text: &str) -> SeriesRow {
         inherits: id % 2 == 1,
         labels: labels(text),
         first: i64::try_from(id).unwrap_or_default() * 1000,
+        last: None,
     }
 }
 

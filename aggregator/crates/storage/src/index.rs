@@ -38,7 +38,7 @@ impl Index {
         })
     }
 
-    /// Adds a series whose id is above every id so far.
+    /// Adds a series that is not there.
     pub(crate) fn insert(&mut self, id: u32, target: u32, labels: &Labels) {
         let pairs = labels
             .iter()

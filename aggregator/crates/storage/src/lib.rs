@@ -13,7 +13,7 @@
 //! * `block` - what the blobs of the past hold; `fold` - how an hour in memory becomes blocks
 //! * `past` - which blocks there are, and what is deleted from them
 //! * `journal` - the records: delta chains per target, keyframes per segment
-//! * `head` - targets, windows, tiles; `index` - labels, postings
+//! * `head` - targets, windows, tiles; `index` - labels, postings; `left` - what left the index
 //! * `queue` and `committer` - group commit, first in first out
 
 mod block;
@@ -25,6 +25,7 @@ mod fold;
 mod head;
 mod index;
 mod journal;
+mod left;
 pub mod memory;
 mod object;
 mod options;
@@ -42,7 +43,7 @@ pub use object::{Event, Object, ObjectKind};
 pub use options::Options;
 pub use snapshot::Snapshot;
 pub use storage::{
-    Changes, CommitError, DeleteError, Deleted, EventPlace, ExpireError, Expired, FoldFailure,
-    FoldScope, OpenError, ReadError, SeriesStats, Status, Storage,
+    Changes, CommitError, DeleteError, Deleted, Departed, EventPlace, ExpireError, Expired,
+    FoldFailure, FoldScope, OpenError, ReadError, SeriesStats, Status, Storage,
 };
 pub use store::Store;

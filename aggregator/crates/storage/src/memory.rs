@@ -52,8 +52,6 @@ struct Shared {
     committed: Committed,
     targets: BTreeMap<u64, TargetRow>,
     series: BTreeMap<u64, SeriesRow>,
-    /// The last sample of the series that have left memory.
-    left: BTreeMap<u64, Millis>,
     blocks: Blocks,
     /// By segment and number.
     journal: BTreeMap<(u64, u64), JournalRow>,
@@ -211,7 +209,15 @@ impl Store for MemoryStore {
     async fn series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError> {
         self.read(|shared| {
             let rows = shared.series.range(after.saturating_add(1)..);
-            let rows = rows.filter(|(id, _)| !shared.left.contains_key(id));
+            let rows = rows.filter(|(_, row)| row.last.is_none());
+            rows.take(limit).map(|(_, row)| row.clone()).collect()
+        })
+    }
+
+    async fn left_series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError> {
+        self.read(|shared| {
+            let rows = shared.series.range(after.saturating_add(1)..);
+            let rows = rows.filter(|(_, row)| row.last.is_some());
             rows.take(limit).map(|(_, row)| row.clone()).collect()
         })
     }
@@ -397,10 +403,10 @@ impl Store for MemoryStore {
 
     async fn expire_series(&self, before: Millis, limit: usize) -> Result<usize, StoreError> {
         let expire = |shared: &mut Shared| {
-            let old = shared.left.iter().filter(|(_, last)| **last < before);
-            let old: Vec<u64> = old.take(limit).map(|(id, _)| *id).collect();
+            let is_old = |row: &&SeriesRow| row.last.is_some_and(|last| last < before);
+            let old = shared.series.values().filter(is_old);
+            let old: Vec<u64> = old.take(limit).map(|row| row.id).collect();
             for id in &old {
-                shared.left.remove(id);
                 shared.series.remove(id);
             }
             old.len()
@@ -464,12 +470,13 @@ impl Shared {
         for key in &batch.deleted_objects {
             self.objects.remove(key);
         }
-        let left = batch.left_series.iter();
-        self.left
-            .extend(left.copied().filter(|(id, _)| self.series.contains_key(id)));
+        for (id, last) in &batch.left_series {
+            if let Some(row) = self.series.get_mut(id) {
+                row.last = *last;
+            }
+        }
         for id in &batch.forgotten_series {
             self.series.remove(id);
-            self.left.remove(id);
         }
         for id in &batch.forgotten_targets {
             self.targets.remove(id);

@@ -47,6 +47,13 @@ pub struct Options {
     pub rollups: Vec<Tier>,
     /// How much memory the layouts of blocks may take. 32 MiB.
     pub layout_bytes: usize,
+    /// How much older than the newest sample of all the newest of a series is before the series
+    /// leaves memory; it is found again when a range reaches back to it. 6 h.
+    pub leave_after: Duration,
+    /// Metrics whose series never leave: those that hosts are listed by. None here.
+    pub lasting: Vec<&'static str>,
+    /// How much memory the names of series that have left may take. 32 MiB.
+    pub name_bytes: usize,
     /// How many bytes of blocks, compressed, one snapshot may hold. 512 MiB.
     pub snapshot_bytes: usize,
 }
@@ -71,6 +78,9 @@ impl Default for Options {
             counted_groups: 1024,
             rollups: Vec::new(),
             layout_bytes: 32 << 20,
+            leave_after: Duration::from_hours(6),
+            lasting: Vec::new(),
+            name_bytes: 32 << 20,
             snapshot_bytes: 512 << 20,
         }
     }

@@ -6,10 +6,12 @@ mod error;
 mod events;
 mod expire;
 mod fold;
+mod leave;
 pub(crate) mod objects;
 mod open;
 mod packs;
 mod read;
+mod recall;
 mod rollup;
 mod scan;
 mod status;
@@ -27,6 +29,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::head::TargetHead;
 use crate::index::Index;
+use crate::left::Left;
 use crate::options::Options;
 use crate::past::Past;
 use crate::queue::Queue;
@@ -42,6 +45,7 @@ pub use expire::Expired;
 pub use fold::{FoldFailure, FoldScope};
 pub use objects::Changes;
 pub use read::SeriesStats;
+pub use recall::Departed;
 pub use status::Status;
 
 /// All stored samples and documents. Cheap to clone; every clone is the same storage.
@@ -59,7 +63,7 @@ impl std::fmt::Debug for Storage {
     }
 }
 
-/// Locks are taken in this order: `folding`, `turning`, `gate`, `catalog`, a target's head, `objects`, the queue. Nobody
+/// Locks are taken in this order: `folding`, `turning`, `leaving`, `gate`, `catalog`, a target's head, `objects`, the queue. Nobody
 /// who holds a target's head asks for the catalog.
 struct Inner {
     options: Options,
@@ -81,6 +85,12 @@ struct Inner {
     folding: tokio::sync::Mutex<()>,
     /// Held by whoever changes which blocks are valid, or what they add up to.
     turning: tokio::sync::Mutex<()>,
+    /// Held alone while series leave memory; shared by whoever looks for those that have.
+    leaving: Arc<tokio::sync::RwLock<()>>,
+    /// Whether all series that have left are known.
+    recall: tokio::sync::watch::Sender<bool>,
+    /// When it was last looked for series to leave.
+    looked: Mutex<Option<tokio::time::Instant>>,
     /// The newest commits that bring a deletion, and a later horizon.
     last_deletion: AtomicU64,
     horizon_seq: AtomicU64,
@@ -116,6 +126,9 @@ struct Catalog {
     targets: BTreeMap<u32, Arc<Target>>,
     by_labels: HashMap<Labels, u32>,
     packs: Packs,
+    left: Left,
+    /// Series that came back and are not counted yet.
+    back: Vec<u32>,
     next_target: u32,
     next_series: u32,
 }

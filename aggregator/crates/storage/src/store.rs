@@ -50,6 +50,8 @@ pub struct SeriesRow {
     pub labels: Labels,
     /// The time of its first sample, in milliseconds since 1970.
     pub first: Millis,
+    /// The time of its last sample, of one that has left memory. A new row has none.
+    pub last: Option<Millis>,
 }
 
 /// A row of the journal.
@@ -102,8 +104,9 @@ pub struct CommitBatch {
     pub targets: Vec<TargetRow>,
     /// Series that the journal's row is the first to name.
     pub series: Vec<SeriesRow>,
-    /// Series that have left memory, with the time of their last sample.
-    pub left_series: Vec<(u64, Millis)>,
+    /// Series that have left memory, each once, with the time of their last sample; without one
+    /// those that came back.
+    pub left_series: Vec<(u64, Option<Millis>)>,
     /// Series that have nothing left.
     pub forgotten_series: Vec<u64>,
     /// Targets that have no series left.
@@ -176,6 +179,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Up to `limit` series with ids above `after` that have not left memory, ascending.
     async fn series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError>;
+
+    /// Up to `limit` series with ids above `after` that have left memory, ascending.
+    async fn left_series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError>;
 
     /// Those of the series that there are, whether they have left memory or not, in any order.
     async fn series_by_id(&self, ids: &[u64]) -> Result<Vec<SeriesRow>, StoreError>;

@@ -25,7 +25,7 @@ pub(super) const INSERT_SERIES: &str = "INSERT INTO series (id, target, inherits
 pub(super) const LEAVE_SERIES: &str = "UPDATE series SET last_ms = gone.last_ms \
     FROM UNNEST($1::bigint[], $2::bigint[]) AS gone (id, last_ms) WHERE series.id = gone.id";
 pub(super) const SERIES_BY_ID: &str =
-    "SELECT id, target, inherits, labels, first_ms FROM series WHERE id = ANY($1)";
+    "SELECT id, target, inherits, labels, first_ms, last_ms FROM series WHERE id = ANY($1)";
 pub(super) const EXPIRE_SERIES: &str = "DELETE FROM series WHERE id IN \
     (SELECT id FROM series WHERE last_ms < $1 ORDER BY last_ms LIMIT $2)";
 pub(super) const DELETE_SERIES: &str = "DELETE FROM series WHERE id = ANY($1)";

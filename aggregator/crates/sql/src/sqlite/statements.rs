@@ -24,8 +24,8 @@ pub(super) const INSERT_SERIES: &str = "INSERT INTO series (id, target, inherits
     FROM json_each($1)";
 pub(super) const LEAVE_SERIES: &str = "UPDATE series SET last_ms = gone.value ->> 1 \
     FROM json_each($1) AS gone WHERE series.id = gone.value ->> 0";
-pub(super) const SERIES_BY_ID: &str = "SELECT id, target, inherits, labels, first_ms FROM series \
-    WHERE id IN (SELECT value FROM json_each($1))";
+pub(super) const SERIES_BY_ID: &str = "SELECT id, target, inherits, labels, first_ms, last_ms \
+    FROM series WHERE id IN (SELECT value FROM json_each($1))";
 pub(super) const EXPIRE_SERIES: &str = "DELETE FROM series WHERE id IN \
     (SELECT id FROM series WHERE last_ms < $1 ORDER BY last_ms LIMIT $2)";
 pub(super) const DELETE_SERIES: &str =
@@ -113,9 +113,12 @@ pub(super) fn event_rows(rows: &[EventRow]) -> String {
     })
 }
 
-pub(super) fn left_rows(rows: &[(u64, Millis)]) -> String {
+pub(super) fn left_rows(rows: &[(u64, Option<Millis>)]) -> String {
     list(rows, |out, (id, last)| {
-        let _ = write!(out, "[{id},{last}]");
+        let _ = match last {
+            Some(last) => write!(out, "[{id},{last}]"),
+            None => write!(out, "[{id},null]"),
+        };
     })
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{CaseError, Harness, batch, series, target};
 use crate::store::{
     BlockRow, CommitBatch, DeletionRow, FoldCommit, Forgotten, Found, LayoutRow, PackRow,
-    StoreError, TargetRow, Tier, Turn, Wanted, WindowHead, WindowKey, WindowRow,
+    SeriesRow, StoreError, TargetRow, Tier, Turn, Wanted, WindowHead, WindowKey, WindowRow,
 };
 
 const HOUR: i64 = 3_600_000;
@@ -340,13 +340,19 @@ pub async fn series_that_have_left_are_apart(harness: &dyn Harness) -> Result<()
         .await?;
     store
         .commit(&CommitBatch {
-            left_series: vec![(2, -5), (4, 10), (5, 20), (99, 1)],
+            left_series: vec![
+                (2, Some(-5)),
+                (3, Some(7)),
+                (4, Some(10)),
+                (5, Some(20)),
+                (99, Some(1)),
+            ],
             ..batch(2)
         })
         .await?;
     store
         .commit(&CommitBatch {
-            left_series: vec![(4, 30)],
+            left_series: vec![(3, None), (4, Some(30))],
             forgotten_series: vec![5],
             ..batch(3)
         })
@@ -360,12 +366,19 @@ pub async fn series_that_have_left_are_apart(harness: &dyn Harness) -> Result<()
         rows.sort_by_key(|row| row.id);
         Ok::<_, StoreError>(rows)
     };
-    let expected = [all[0].clone(), all[1].clone(), all[3].clone()];
+    let left = |row: &SeriesRow, last| SeriesRow {
+        last: Some(last),
+        ..row.clone()
+    };
+    let gone = [left(&all[1], -5), left(&all[3], 30)];
+    assert_eq!(store.left_series(0, 99).await?, gone);
+    assert_eq!(store.left_series(2, 1).await?, gone[1..]);
+    let expected = [all[0].clone(), gone[0].clone(), gone[1].clone()];
     assert_eq!(by_id(&[4, 1, 5, 2, 44]).await?, expected);
     assert_eq!(by_id(&[]).await?, []);
     assert_eq!(store.expire_series(30, 1).await?, 1);
     assert_eq!(store.expire_series(30, 1).await?, 0);
-    assert_eq!(by_id(&[2, 3, 4]).await?, [all[2].clone(), all[3].clone()]);
+    assert_eq!(by_id(&[2, 3, 4]).await?, [all[2].clone(), gone[1].clone()]);
     assert_eq!(store.expire_series(i64::MAX, 9).await?, 1);
     assert_eq!(store.series(0, 99).await?, live);
     store.close().await?;

@@ -28,6 +28,9 @@ pub(crate) struct Column {
     pub(crate) tally: Tally,
     /// Whether the tables name it already, or the batch being filled does.
     pub(crate) saved: bool,
+    /// False while the tally says no more than when the newest sample is, of a series that came
+    /// back, and what came since.
+    pub(crate) counted: bool,
 }
 
 /// A series that has got its first sample.
@@ -68,13 +71,14 @@ pub(crate) struct TargetHead {
 }
 
 impl TargetHead {
-    /// Adds a series. Ids only ever grow. `unsaved` are the labels, for one that the tables do not
-    /// name yet.
+    /// Adds a new series: its id is above all before. `unsaved` are the labels, for one that the
+    /// tables do not name yet.
     pub(crate) fn add(&mut self, id: u32, unsaved: Option<Labels>) {
         self.columns.push(Column {
             id,
             tally: Tally::default(),
             saved: unsaved.is_none(),
+            counted: true,
         });
         if let Some(labels) = unsaved {
             self.fresh.insert(id, labels);
@@ -217,9 +221,9 @@ impl TargetHead {
             let twice = ids.last() == Some(&column.id);
             let have = match policy.judge(timestamp, latest.map(|latest| latest.timestamp)) {
                 Verdict::Append => None,
-                Verdict::Again => latest.map(|latest| latest.value),
-                Verdict::Late if twice => values.last().copied(),
-                Verdict::Late => match self.at(column.id, timestamp) {
+                Verdict::Again if column.counted => latest.map(|latest| latest.value),
+                Verdict::Late | Verdict::Again if twice => values.last().copied(),
+                Verdict::Late | Verdict::Again => match self.at(column.id, timestamp) {
                     Ok(have) => have,
                     // Unreadable memory; whatever is there stays.
                     Err(_) => Some(f64::NAN),

@@ -1,7 +1,6 @@
 //! Series by id, in pages that go when all of their series have gone.
 //!
-//! A page keeps the pairs of its series one after the other: a series is a target and an end. What
-//! a series that has gone leaves behind stays until its page goes.
+//! A page keeps the pairs of its series one after the other: a series is a target and an end.
 
 use std::collections::BTreeMap;
 
@@ -27,11 +26,46 @@ struct Page {
 }
 
 impl Page {
+    fn start(&self, at: usize) -> u32 {
+        let before = at.checked_sub(1).and_then(|before| self.places.get(before));
+        before.map_or(0, |before| before.1)
+    }
+
+    fn insert(&mut self, at: usize, target: u32, pairs: impl Iterator<Item = u32>) {
+        if self.places.capacity() == 0 {
+            self.places.reserve_exact(PAGE as usize);
+        }
+        let length = |pairs: &Vec<u32>| u32::try_from(pairs.len()).unwrap_or(u32::MAX);
+        let before = length(&self.pairs);
+        if at >= self.places.len() {
+            self.places.resize(at, (NONE, before));
+            self.pairs.extend(pairs);
+            self.places.push((target, length(&self.pairs)));
+        } else {
+            let start = self.start(at) as usize;
+            self.pairs.splice(start..start, pairs);
+            let more = length(&self.pairs) - before;
+            self.places[at].0 = target;
+            self.places[at..]
+                .iter_mut()
+                .for_each(|place| place.1 += more);
+        }
+        self.live += 1;
+    }
+
+    fn remove(&mut self, at: usize) {
+        let (start, end) = (self.start(at), self.places[at].1);
+        self.pairs.drain(start as usize..end as usize);
+        self.places[at].0 = NONE;
+        self.places[at..]
+            .iter_mut()
+            .for_each(|place| place.1 -= end - start);
+        self.live -= 1;
+    }
+
     fn get(&self, at: usize) -> Option<Entry<'_>> {
         let &(target, end) = self.places.get(at)?;
-        let before = at.checked_sub(1).and_then(|before| self.places.get(before));
-        let start = before.map_or(0, |before| before.1);
-        let pairs = self.pairs.get(start as usize..end as usize)?;
+        let pairs = self.pairs.get(self.start(at) as usize..end as usize)?;
         (target != NONE).then_some(Entry { target, pairs })
     }
 }
@@ -59,24 +93,16 @@ impl Entries {
         list
     }
 
-    /// Adds a series whose id is above every id so far.
+    /// Adds a series that is not there.
     pub(super) fn insert(&mut self, id: u32, target: u32, pairs: impl Iterator<Item = u32>) {
-        // No more is added to the page before.
+        // No more is added to the page before, nearly always.
         if !self.pages.contains_key(&(id / PAGE))
             && let Some(mut last) = self.pages.last_entry()
         {
             last.get_mut().pairs.shrink_to_fit();
         }
         let page = self.pages.entry(id / PAGE).or_default();
-        if page.places.capacity() == 0 {
-            page.places.reserve_exact(PAGE as usize);
-        }
-        let end = |pairs: &Vec<u32>| u32::try_from(pairs.len()).unwrap_or(u32::MAX);
-        let before = end(&page.pairs);
-        page.places.resize((id % PAGE) as usize, (NONE, before));
-        page.pairs.extend(pairs);
-        page.places.push((target, end(&page.pairs)));
-        page.live += 1;
+        page.insert((id % PAGE) as usize, target, pairs);
         self.live += 1;
     }
 
@@ -87,8 +113,7 @@ impl Entries {
         };
         let pairs = entry.pairs.to_vec();
         if let Some(page) = self.pages.get_mut(&(id / PAGE)) {
-            page.places[(id % PAGE) as usize].0 = NONE;
-            page.live -= 1;
+            page.remove((id % PAGE) as usize);
             self.live -= 1;
             if page.live == 0 {
                 self.pages.remove(&(id / PAGE));

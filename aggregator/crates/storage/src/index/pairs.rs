@@ -31,14 +31,22 @@ impl Pairs {
         self.all.len()
     }
 
-    /// Notes that a series, whose id is above all before, has a pair.
+    /// Notes that a series has a pair. Nearly always its id is above all before.
     pub(super) fn add(&mut self, name: &str, value: &str, id: u32) -> u32 {
         let known = self.names.get(name).and_then(|values| values.get(value));
         let number = match known {
             Some(&number) => number,
             None => self.create(name, value),
         };
-        self.all[number as usize].ids.push(id);
+        let ids = &mut self.all[number as usize].ids;
+        match ids.last() {
+            Some(&last) if last >= id => {
+                if let Err(at) = ids.binary_search(&id) {
+                    ids.insert(at, id);
+                }
+            }
+            _ => ids.push(id),
+        }
         number
     }
 

@@ -33,7 +33,8 @@ pub(crate) struct Pending {
     /// What happened to alerts: when, and the body.
     events: Vec<Event>,
     pub(crate) meta: BTreeMap<&'static str, i64>,
-    pub(crate) left_series: Vec<(u64, Millis)>,
+    /// With the time of the last sample; without it those that came back.
+    left_series: BTreeMap<u64, Option<Millis>>,
     /// What is deleted from blocks.
     pub(crate) deletions: Vec<u8>,
     /// Packs whose row changes.
@@ -59,7 +60,7 @@ impl Pending {
             objects: BTreeMap::new(),
             events: Vec::new(),
             meta: BTreeMap::new(),
-            left_series: Vec::new(),
+            left_series: BTreeMap::new(),
             deletions: Vec::new(),
             packs: BTreeMap::new(),
             urgent: false,
@@ -83,6 +84,19 @@ impl Pending {
         self.forgotten_series
             .extend(series.iter().copied().map(u64::from));
         self.forgotten_targets.extend(target.map(u64::from));
+    }
+
+    /// Notes that a series has left memory, or without the time of its last sample that it is back.
+    pub(crate) fn leave(&mut self, series: u32, last: Option<Millis>) {
+        self.rest_bytes += 16;
+        self.left_series.insert(u64::from(series), last);
+    }
+
+    pub(crate) fn left_series(&self) -> Vec<(u64, Option<Millis>)> {
+        self.left_series
+            .iter()
+            .map(|(id, last)| (*id, *last))
+            .collect()
     }
 
     pub(crate) fn set_pack(&mut self, row: PackRow) {

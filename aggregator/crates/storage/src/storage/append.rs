@@ -52,6 +52,9 @@ impl Inner {
             return Ok(SeriesId(u64::from(series)));
         }
         let owner = Arc::clone(catalog.targets.get(&id).ok_or(unknown)?);
+        if let Some(series) = catalog.come_back(&owner, labels, &self.queue) {
+            return Ok(SeriesId(u64::from(series)));
+        }
         let mut head = Self::head_of(&owner);
         let limit = self.options.series_per_target;
         let series = catalog.next_series;
@@ -139,6 +142,7 @@ impl Names {
                 inherits,
                 labels,
                 first: series.first,
+                last: None,
             }
         });
         Self {
@@ -167,7 +171,7 @@ impl Names {
 
 /// A series' own labels: without those that its target has too. All of them, and false, if it
 /// lacks one of the target's.
-fn split(labels: &Labels, target: &Labels) -> (bool, Labels) {
+pub(super) fn split(labels: &Labels, target: &Labels) -> (bool, Labels) {
     if target.iter().any(|(name, _)| labels.get(name).is_none()) {
         return (false, labels.clone());
     }

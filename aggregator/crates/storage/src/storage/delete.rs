@@ -9,7 +9,7 @@ use system_stats_model::labels::Labels;
 use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::{Millis, TimeRange, is_stale};
 
-use super::{Catalog, DeleteError, Inner, Storage};
+use super::{Catalog, DeleteError, Inner, ReadError, Storage};
 use crate::block::Totals;
 use crate::head::Tally;
 use crate::journal::write_deletion;
@@ -59,6 +59,8 @@ impl Storage {
         inner.queue.admit()?;
         let _turning = inner.turning.lock().await;
         self.deletions_committed().await?;
+        let _stay = inner.leaving.read().await;
+        inner.bring_back(matchers, range).await?;
         let by_pack = inner.selected(matchers);
         let mut cut = Cut::default();
         for (pack, ids) in by_pack {
@@ -99,6 +101,18 @@ impl Storage {
 }
 
 impl Inner {
+    /// Takes the series into memory that have left it and may lose something: they are counted
+    /// there, and leave again.
+    async fn bring_back(&self, matchers: &[Matcher], range: TimeRange) -> Result<(), ReadError> {
+        for one in self.recall(&[matchers], range).await? {
+            let mut catalog = write(&self.catalog);
+            if let Some(target) = catalog.targets.get(&one.part.target).map(Arc::clone) {
+                catalog.take_back(&target, one.part.id, &one.labels, one.last, &self.queue);
+            }
+        }
+        Ok(())
+    }
+
     /// The series that satisfy all matchers, by pack, ascending.
     fn selected(&self, matchers: &[Matcher]) -> BTreeMap<u64, Vec<u32>> {
         let catalog = read(&self.catalog);

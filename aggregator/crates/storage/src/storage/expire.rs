@@ -8,9 +8,9 @@ use system_stats_model::append::Urgency;
 use system_stats_model::sample::{Millis, Sample, is_stale};
 
 use super::open::HORIZON;
-use super::{ExpireError, Inner, Storage};
+use super::{Catalog, ExpireError, Inner, Storage};
 use crate::block::Totals;
-use crate::head::{LATEST, Tally, WINDOW, window_of};
+use crate::head::{LATEST, Tally, TargetHead, WINDOW, window_of};
 use crate::queue::Pending;
 use crate::store::{FoldCommit, Forgotten, Tier, Turn};
 use crate::sync::write;
@@ -89,6 +89,11 @@ impl Storage {
         }
         if let Some(failure) = failure {
             return Err(failure);
+        }
+        // Whoever comes back from here on is new; whoever came back before is so in the database.
+        write(&inner.catalog).left.expire(inner.names_floor(floor));
+        for target in inner.targets() {
+            expired.targets += usize::from(inner.forget_bare(&target));
         }
         // What was forgotten may still stand in the journal until it is durable that it is.
         self.committed(inner.queue.latest(Urgency::Relaxed)).await?;
@@ -191,12 +196,7 @@ impl Storage {
         {
             tokio::task::yield_now().await;
         }
-        let tiers = [Tier::FiveMinutes, Tier::Hour];
-        let oldest = tiers
-            .iter()
-            .filter_map(|&tier| self.inner.past.oldest(tier))
-            .min();
-        let floor = oldest.map_or(floor, |oldest| oldest.min(floor));
+        let floor = self.inner.names_floor(floor);
         while store.expire_series(floor, EXPIRE_ROWS).await? > 0 {
             tokio::task::yield_now().await;
         }
@@ -205,6 +205,13 @@ impl Storage {
 }
 
 impl Inner {
+    /// Before when series ended of which neither samples nor buckets are left.
+    fn names_floor(&self, floor: Millis) -> Millis {
+        let tiers = [Tier::FiveMinutes, Tier::Hour].into_iter();
+        let oldest = tiers.filter_map(|tier| self.past.oldest(tier)).min();
+        oldest.map_or(floor, |oldest| oldest.min(floor))
+    }
+
     /// Takes samples from before `floor` out of totals; `kept` are the windows that stay.
     async fn shorten(
         &self,
@@ -285,16 +292,40 @@ impl Inner {
             return (0, false);
         }
         catalog.index.remove(&gone);
-        let is_gone = head.columns().is_empty();
+        let is_gone = self.is_bare(&catalog, target, &head);
         if is_gone {
-            head.forgotten = true;
-            catalog.targets.remove(&target.id);
-            catalog.by_labels.remove(&target.labels);
-            catalog.packs.leave(target.id, target.pack);
+            catalog.forget(target, &mut head);
         }
         self.queue.add(Urgency::Relaxed, |pending, _| {
             pending.forget(&gone, is_gone.then_some(target.id));
         });
         (gone.len(), is_gone)
+    }
+
+    /// Forgets a target that has had series and has none any more; whether it is one.
+    fn forget_bare(&self, target: &super::Target) -> bool {
+        let mut catalog = write(&self.catalog);
+        let mut head = Self::head_of(target);
+        let is_gone = head.saved && !head.forgotten && self.is_bare(&catalog, target, &head);
+        if is_gone {
+            catalog.forget(target, &mut head);
+            self.queue.add(Urgency::Relaxed, |pending, _| {
+                pending.forget(&[], Some(target.id));
+            });
+        }
+        is_gone
+    }
+
+    fn is_bare(&self, catalog: &Catalog, target: &super::Target, head: &TargetHead) -> bool {
+        head.columns().is_empty() && *self.recall.borrow() && !catalog.left.has(target.id)
+    }
+}
+
+impl Catalog {
+    fn forget(&mut self, target: &super::Target, head: &mut TargetHead) {
+        head.forgotten = true;
+        self.targets.remove(&target.id);
+        self.by_labels.remove(&target.labels);
+        self.packs.leave(target.id, target.pack);
     }
 }

@@ -97,12 +97,14 @@ impl Storage {
             }
             tokio::task::yield_now().await;
         }
+        let left = inner.leave(scope).await;
         let rolled = inner.roll_up().await;
         let purged = inner.purge().await;
         let trimmed = inner.trim().await;
         if let Some(failure) = failure {
             return Err(failure);
         }
+        left?;
         rolled?;
         purged?;
         trimmed?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use system_stats_model::sample::Millis;
 use tokio_util::sync::CancellationToken;
@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::append::{NEXT_SERIES, NEXT_TARGET, join};
 use super::fold::{self, NEXT_LAYOUT};
+use super::leave::LEFT_UNTIL;
 use super::objects::Objects;
 use super::packs::Packs;
 use super::{Catalog, Counters, Inner, OpenError, ReadError, Storage, Target};
@@ -18,6 +19,7 @@ use crate::committer::Committer;
 use crate::head::{LATEST, window_of};
 use crate::index::Index;
 use crate::journal::{Decoder, Replayed, unpack};
+use crate::left::Left;
 use crate::options::Options;
 use crate::past::{Deletion, Past};
 use crate::queue::{Queue, Segment, Segments};
@@ -57,7 +59,8 @@ impl Storage {
                 .map(|have| have.1)
         };
         let past = Past::new(options.layout_bytes);
-        let catalog = load_names(&*store, Catalog::new(&options)).await?;
+        let catalog = Catalog::new(&options, meta(LEFT_UNTIL));
+        let catalog = load_names(&*store, catalog).await?;
         let mut replay = Replay::new(catalog, meta(HORIZON).unwrap_or_default(), past);
         load_past(&*store, &mut replay).await?;
         replay
@@ -112,6 +115,9 @@ impl Storage {
             past: replay.past,
             folding: tokio::sync::Mutex::default(),
             turning: tokio::sync::Mutex::default(),
+            leaving: Arc::default(),
+            recall: tokio::sync::watch::Sender::new(false),
+            looked: Mutex::default(),
             last_deletion: AtomicU64::new(0),
             horizon_seq: AtomicU64::new(0),
             next_layout: AtomicU64::new(next_layout),
@@ -131,6 +137,7 @@ impl Storage {
             Arc::downgrade(&storage.inner),
             storage.inner.options.fold_interval,
         );
+        storage.inner.list_left().await?;
         let stopped = storage.inner.stop.clone();
         let tasks = &storage.inner.tasks;
         tasks.spawn(async move { stopped.run_until_cancelled(folding).await });
@@ -214,7 +221,7 @@ async fn load_past(store: &dyn Store, replay: &mut Replay) -> Result<(), OpenErr
         for pack in packs {
             match decode_totals(&pack.blob) {
                 Ok(totals) => {
-                    replay.load_totals(totals);
+                    replay.load_totals(&totals);
                     replay.uncounted.retain(|uncounted| *uncounted != pack.id);
                 }
                 Err(reason) => tracing::error!(pack = pack.id, %reason,
@@ -233,12 +240,14 @@ async fn load_past(store: &dyn Store, replay: &mut Replay) -> Result<(), OpenErr
 }
 
 impl Catalog {
-    fn new(options: &Options) -> Self {
+    fn new(options: &Options, until: Option<Millis>) -> Self {
         Self {
             index: Index::default(),
             targets: BTreeMap::new(),
             by_labels: HashMap::new(),
             packs: Packs::new(options.pack_targets),
+            left: Left::new(options.name_bytes, until),
+            back: Vec::new(),
             next_target: 0,
             next_series: 0,
         }
@@ -305,16 +314,16 @@ impl Replay {
     }
 
     /// Takes what the blocks of a pack add up to.
-    fn load_totals(&mut self, totals: Totals) {
-        for (&id, tally) in &totals {
+    fn load_totals(&mut self, totals: &Totals) {
+        for (&id, tally) in totals {
             let target = self.catalog.index.target(id);
             if let Some(target) = target.and_then(|target| self.catalog.targets.get(&target)) {
                 Inner::head_of(target).add_tally(id, tally);
+                self.totals.insert(id, *tally);
             }
             let newest = tally.latest_at().unwrap_or(Millis::MIN);
             self.newest = self.newest.max(newest);
         }
-        self.totals.extend(totals);
     }
 
     fn read(&mut self, row: &JournalRow) {

@@ -1,18 +1,21 @@
 //! Samples and names out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use system_stats_model::labels::Labels;
 use system_stats_model::matcher::Matcher;
-use system_stats_model::sample::{Millis, Sample};
+use system_stats_model::sample::{Millis, Sample, TimeRange};
 use system_stats_model::source::{Fetch, Selector};
 
+use super::recall::{Departed, Recalled};
 use super::{Catalog, Inner, ReadError, Storage};
+use crate::head::Tally;
 use crate::index::Entry;
 use crate::past::Deletion;
 use crate::snapshot::{Builder, Needs, Part, Picked, Snapshot, TierNeeds};
+use crate::store::StoreError;
 use crate::sync::read;
 
 /// So many series are looked at under one lock.
@@ -32,6 +35,21 @@ pub struct SeriesStats {
 }
 
 impl SeriesStats {
+    /// None of a series that has nothing.
+    pub(super) fn of(tally: &Tally) -> Option<Self> {
+        let latest = tally.latest()?;
+        let (first, last) = match tally.samples {
+            0 => (latest.timestamp, latest.timestamp),
+            _ => (tally.first, tally.last),
+        };
+        Some(Self {
+            samples: u64::from(tally.samples),
+            first,
+            last,
+            latest: Some(latest),
+        })
+    }
+
     fn merge(&mut self, other: &Self) {
         let (none, others) = (self.samples == 0, other.samples > 0);
         if others {
@@ -77,31 +95,67 @@ impl Storage {
     /// [`ReadError`].
     pub async fn fetch(&self, fetches: &[Fetch]) -> Result<Snapshot, ReadError> {
         // Memory first: what leaves it in between is in the blocks by then.
+        let heads = match self.inner.heads(fetches, None) {
+            Some(heads) => heads,
+            None => self.inner.heads_and_left(fetches).await?,
+        };
         let Heads {
             builder,
             needs,
             tiers,
             deletions,
-        } = self.inner.heads(fetches);
+        } = heads;
         let blocks = self.inner.blocks(needs, &deletions).await?;
         let tiers = self.inner.tier_windows(tiers, &deletions).await?;
         Ok(builder.build(blocks, tiers))
     }
 
     /// Calls `visit` for every series that has a sample and satisfies all matchers, in no
-    /// particular order, each label set once. Nothing is decoded. Stops when `visit` breaks.
+    /// particular order, each label set once: those in memory, and those of `departed`. Nothing is
+    /// decoded. Stops when `visit` breaks.
     pub fn series(
         &self,
         matchers: &[Matcher],
+        departed: &Departed,
         visit: &mut dyn FnMut(&Labels, SeriesStats) -> ControlFlow<()>,
     ) {
+        let is_meant = |one: &&(Recalled, SeriesStats)| {
+            let labels = &one.0.labels;
+            matchers
+                .iter()
+                .all(|matcher| matcher.matches_labels(labels))
+        };
+        let mut left: HashMap<&Labels, Vec<(u32, SeriesStats)>> = HashMap::new();
+        for (one, stats) in departed.series.iter().filter(is_meant) {
+            let twins = left.entry(&one.labels).or_default();
+            twins.push((one.part.id, *stats));
+        }
         let ids = read(&self.inner.catalog).index.select(matchers);
         for some in ids.chunks(AT_ONCE) {
             // No lock is held while `visit` runs.
-            for (labels, stats) in read(&self.inner.catalog).stats(some) {
+            for (labels, mut stats) in read(&self.inner.catalog).stats(some) {
+                if let Some(twins) = left.remove(&labels) {
+                    // Those that came back are in memory.
+                    let gone = twins
+                        .iter()
+                        .filter(|(id, _)| ids.binary_search(id).is_err());
+                    gone.for_each(|(_, other)| stats.merge(other));
+                }
                 if visit(&labels, stats).is_break() {
                     return;
                 }
+            }
+        }
+        for (labels, twins) in left {
+            let stats = twins
+                .into_iter()
+                .map(|(_, stats)| stats)
+                .reduce(|mut all, one| {
+                    all.merge(&one);
+                    all
+                });
+            if stats.is_some_and(|stats| visit(labels, stats).is_break()) {
+                return;
             }
         }
     }
@@ -116,17 +170,56 @@ struct Heads {
 }
 
 impl Inner {
+    /// The same as [`Inner::heads`], with the series that have left memory.
+    async fn heads_and_left(&self, fetches: &[Fetch]) -> Result<Heads, ReadError> {
+        let _stay = self.leaving.read().await;
+        let sets = fetches.iter().map(|fetch| &fetch.selector.matchers[..]);
+        let sets: Vec<&[Matcher]> = sets.collect();
+        // The same ones for each fetch: equal labels are one series.
+        let recalled = self.recall(&sets, whole(fetches)).await?;
+        let heads = self.heads(fetches, Some(&recalled));
+        heads.ok_or_else(|| StoreError::Failed("the index has changed".to_owned()).into())
+    }
+
     /// What memory has of the selectors, what is needed of blocks, and what is deleted of these,
-    /// all as of one moment.
-    fn heads(&self, fetches: &[Fetch]) -> Heads {
+    /// all as of one moment. None without `left` where something has left memory that is needed.
+    fn heads(&self, fetches: &[Fetch], left: Option<&[Recalled]>) -> Option<Heads> {
         let _gate = read(&self.gate);
         let catalog = read(&self.catalog);
+        if left.is_none() && catalog.left.until() >= Some(whole(fetches).start) {
+            return None;
+        }
+        let is_gone = |one: &&Recalled| catalog.index.target(one.part.id).is_none();
+        let left: Vec<&Recalled> = left.unwrap_or_default().iter().filter(is_gone).collect();
+        let mut same: HashMap<&Labels, Vec<u32>> = HashMap::new();
+        for one in &left {
+            same.entry(&one.labels).or_default().push(one.part.id);
+        }
         let mut builder = Builder::default();
         for fetch in fetches {
-            let ids = catalog.index.select(&fetch.selector.matchers);
+            let matchers = &fetch.selector.matchers;
+            let ids = catalog.index.select(matchers);
             let list = catalog.index.list(&ids);
-            let order = catalog.index.order(&list);
-            builder.select(fetch, &catalog.picked(&list), &order);
+            let mut picked = catalog.picked(&list);
+            if left.is_empty() {
+                builder.select(fetch, &picked, &catalog.index.order(&list));
+                continue;
+            }
+            let is_meant =
+                |one: &&&Recalled| matchers.iter().all(|m| m.matches_labels(&one.labels));
+            picked.extend(left.iter().filter(is_meant).map(|one| Picked {
+                twins: catalog.index.twins(&one.labels, one.part.id),
+                labels: one.labels.clone(),
+                part: one.part,
+            }));
+            for one in &mut picked {
+                let others = same.get(&one.labels).into_iter().flatten();
+                one.twins.extend(others.filter(|id| **id != one.part.id));
+            }
+            picked.sort_unstable_by_key(|one| one.part.id);
+            let mut order: Vec<u32> = (0u32..).zip(&picked).map(|(at, _)| at).collect();
+            order.sort_by(|a, b| picked[*a as usize].labels.cmp(&picked[*b as usize].labels));
+            builder.select(fetch, &picked, &order);
         }
         let packs = builder.packs();
         let (mut needs, coarse) = builder.take_windows(|target, range| {
@@ -136,15 +229,31 @@ impl Inner {
                 .unwrap_or_default()
         });
         let deletions = self.past.deletions();
-        let owner = |id: u32| catalog.index.target(id);
+        let gone: HashMap<u32, u32> = left
+            .iter()
+            .map(|one| (one.part.id, one.part.target))
+            .collect();
+        let owner = |id: u32| catalog.index.target(id).or_else(|| gone.get(&id).copied());
         let tiers = self.plan_tiers(&mut builder, coarse, &mut needs, &deletions, &owner);
         self.note_buckets(&mut builder, fetches, &packs, &tiers);
-        Heads {
+        Some(Heads {
             builder,
             needs,
             tiers,
             deletions,
-        }
+        })
+    }
+}
+
+/// The stretch that holds all that is asked for.
+fn whole(fetches: &[Fetch]) -> TimeRange {
+    let ranges = || fetches.iter().map(|fetch| fetch.selector.range);
+    TimeRange {
+        start: ranges()
+            .map(|range| range.start)
+            .min()
+            .unwrap_or(Millis::MAX),
+        end: ranges().map(|range| range.end).max().unwrap_or(Millis::MIN),
     }
 }
 
@@ -197,27 +306,9 @@ impl Catalog {
             let head = Inner::head_of(target);
             for id in ids {
                 if let Some(column) = head.column(id)
-                    && let Some(latest) = column.tally.latest()
+                    && let Some(stats) = SeriesStats::of(&column.tally)
                 {
-                    let tally = &column.tally;
-                    let is_empty = tally.samples == 0;
-                    of_id.insert(
-                        id,
-                        SeriesStats {
-                            samples: u64::from(tally.samples),
-                            first: if is_empty {
-                                latest.timestamp
-                            } else {
-                                tally.first
-                            },
-                            last: if is_empty {
-                                latest.timestamp
-                            } else {
-                                tally.last
-                            },
-                            latest: Some(latest),
-                        },
-                    );
+                    of_id.insert(id, stats);
                 }
             }
         }

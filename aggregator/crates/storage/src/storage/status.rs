@@ -16,6 +16,8 @@ pub struct Status {
     pub targets: usize,
     /// Series in memory.
     pub series: usize,
+    /// Series that have left memory and are found when a range reaches back to them.
+    pub left_series: usize,
     /// Samples in memory, staleness markers included.
     pub samples: u64,
     /// What the samples take in memory, in bytes, without the index.
@@ -63,9 +65,9 @@ impl Storage {
     #[must_use]
     pub fn status(&self) -> Status {
         let inner = &self.inner;
-        let (targets, series) = {
+        let (targets, series, left_series) = {
             let catalog = read(&inner.catalog);
-            (catalog.targets(), catalog.index.len())
+            (catalog.targets(), catalog.index.len(), catalog.left.len())
         };
         let (mut samples, mut sample_bytes) = (0, 0);
         for target in &targets {
@@ -90,6 +92,7 @@ impl Storage {
         Status {
             targets: targets.len(),
             series,
+            left_series,
             samples,
             sample_bytes,
             newest: self.newest(),

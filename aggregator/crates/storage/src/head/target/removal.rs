@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use system_stats_model::sample::{Millis, TimeRange, is_stale};
+use system_stats_model::sample::{Millis, Sample, TimeRange, is_stale};
 
 use super::{Column, TargetHead};
 use crate::block::Totals;
+use crate::head::tally::Tally;
 use crate::head::window::Window;
 
 impl TargetHead {
@@ -45,9 +46,49 @@ impl TargetHead {
         lost.into_iter().collect()
     }
 
+    /// The series that have nothing in memory and no sample from `before` on.
+    pub(crate) fn idle(&self, before: Millis) -> impl Iterator<Item = &Column> {
+        // Nothing in memory is older than its oldest window.
+        let oldest = self.slots.keys().next().copied();
+        let before = oldest.map_or(before, |oldest| before.min(oldest));
+        self.columns.iter().filter(move |column| {
+            let is_old = column
+                .tally
+                .latest_at()
+                .is_none_or(|latest| latest < before);
+            is_old && column.saved && column.counted
+        })
+    }
+
+    /// Takes out series, ascending, that have nothing in memory.
+    pub(crate) fn leave(&mut self, ids: &[u32]) {
+        self.columns
+            .retain(|column| ids.binary_search(&column.id).is_err());
+        self.columns.shrink_to_fit();
+    }
+
+    /// Adds a series that has left before; its newest sample was at `last`.
+    pub(crate) fn come_back(&mut self, id: u32, last: Millis) {
+        let Err(at) = self.columns.binary_search_by_key(&id, |column| column.id) else {
+            return;
+        };
+        let latest = Sample {
+            timestamp: last,
+            value: 0.0,
+        };
+        let column = Column {
+            id,
+            tally: Tally::new(0, Millis::MAX, Millis::MIN, latest),
+            saved: true,
+            counted: false,
+        };
+        self.columns.insert(at, column);
+    }
+
     /// Takes out the series that had samples and have none any more, and returns them.
     pub(crate) fn forget_empty(&mut self) -> Vec<u32> {
-        let is_gone = |column: &Column| column.saved && column.tally.latest().is_none();
+        let is_gone =
+            |column: &Column| column.saved && column.counted && column.tally.latest().is_none();
         let gone: Vec<u32> = self
             .columns
             .iter()
@@ -78,6 +119,7 @@ impl TargetHead {
             }
         }
         self.columns[at].tally = tally;
+        self.columns[at].counted = true;
     }
 }
 

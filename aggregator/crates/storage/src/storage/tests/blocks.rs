@@ -50,11 +50,11 @@ async fn an_hour_that_has_ended_leaves_memory_and_journal_after_a_grace() {
     assert_eq!((status.windows, status.samples), (3, 0));
     assert!(status.journal_segments <= 1, "{status:?}");
     assert_eq!(all(&storage).await, before);
-    let stats_before = stats(&storage, &[]);
+    let stats_before = stats(&storage, &[]).await;
     let storage = open_with(&store.reopened(), options).await;
     assert_eq!(storage.status().samples, 0);
     assert_eq!(all(&storage).await, before);
-    assert_eq!(stats(&storage, &[]), stats_before);
+    assert_eq!(stats(&storage, &[]).await, stats_before);
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn totals_that_cannot_be_read_are_counted_again() {
     let name = "m1,instance=b,job=node";
     let ticket = push(&storage, name, Order::Unlimited, &[late]).0;
     storage.committed(ticket).await.unwrap();
-    let counted = stats(&storage, &[]);
+    let counted = stats(&storage, &[]).await;
     let pack = key(&storage, 0).pack;
     let broken = crate::store::FoldCommit {
         packs: vec![crate::store::PackRow {
@@ -181,11 +181,11 @@ async fn totals_that_cannot_be_read_are_counted_again() {
     };
     store.turn(&broken).await.unwrap();
     let storage = open(&store.reopened()).await;
-    assert_eq!(stats(&storage, &[]), counted);
+    assert_eq!(stats(&storage, &[]).await, counted);
     storage.expire(0).await.unwrap();
     storage.fold(FoldScope::Everything).await.unwrap();
     let storage = open(&store.reopened()).await;
-    assert_eq!(stats(&storage, &[]), counted);
+    assert_eq!(stats(&storage, &[]).await, counted);
     assert_eq!(all(&storage).await.len(), before.len());
 }
 
@@ -214,11 +214,11 @@ async fn ancient_samples_in_any_order_take_bounded_memory() {
     assert!(most < 1 << 20, "{most}");
     let status = storage.status();
     assert!(status.windows >= 60, "{status:?}");
-    let found = stats(&storage, &[]);
+    let found = stats(&storage, &[]).await;
     storage.fold(FoldScope::Everything).await.unwrap();
     let read = all(&storage).await;
     let samples = read[0].matches('@').count() as u64;
-    assert_eq!(stats(&storage, &[])[0].1.samples, samples);
+    assert_eq!(stats(&storage, &[]).await[0].1.samples, samples);
     assert!(samples > 30_000 && found[0].1.samples >= samples);
 }
 
@@ -235,5 +235,5 @@ async fn the_oldest_hours_go_when_the_store_is_too_large() {
     // The newest hour stays, whatever is asked for.
     let shrunk = storage.shrink(0).await.unwrap();
     assert_eq!((shrunk.samples, storage.status().windows), (30 * 60, 1));
-    assert_eq!(stats(&storage, &[])[0].1.first, START + 2 * HOUR);
+    assert_eq!(stats(&storage, &[]).await[0].1.first, START + 2 * HOUR);
 }

@@ -170,14 +170,14 @@ async fn too_much_waiting_refuses_more_and_drops_nothing() {
         Some(DeleteError::Append(AppendError::Overloaded { .. }))
     ));
     assert_eq!(
-        stats(&storage, &[])[0].1.samples,
+        stats(&storage, &[]).await[0].1.samples,
         u64::try_from(taken).unwrap()
     );
     store.set_down(false);
     storage.close().await.unwrap();
     let storage = open(&store.reopened()).await;
     assert_eq!(
-        stats(&storage, &[])[0].1.samples,
+        stats(&storage, &[]).await[0].1.samples,
         u64::try_from(taken).unwrap()
     );
 }
@@ -246,7 +246,7 @@ async fn a_lost_deletion_leaves_what_was_there() {
     store.damage(deletion.0, Bytes::new());
     let storage = open(&store.reopened()).await;
     assert_eq!(all(&storage).await, ["x{instance=\"a\"} 1@1 1@2 3@3"]);
-    assert_eq!(stats(&storage, &[])[0].1.samples, 3);
+    assert_eq!(stats(&storage, &[]).await[0].1.samples, 3);
 }
 
 #[tokio::test(start_paused = true)]

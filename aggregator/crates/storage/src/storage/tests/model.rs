@@ -103,6 +103,8 @@ struct State {
     /// How often samples came again that may be in blocks already: until a fold has merged them,
     /// they may count twice.
     again: BTreeMap<usize, u64>,
+    /// Whether series leave memory: of one that comes back the newest value is not known.
+    leaves: bool,
 }
 
 impl State {
@@ -121,7 +123,8 @@ impl State {
                 outcome.out_of_order += 1;
                 continue;
             }
-            if samples.contains_key(&timestamp) && latest > Some(timestamp) {
+            let is_known = latest == Some(timestamp) && !self.leaves;
+            if samples.contains_key(&timestamp) && !is_known {
                 *self.again.entry(series).or_default() += 1;
             }
             let have = *samples.entry(timestamp).or_insert(value.to_bits());
@@ -213,7 +216,7 @@ async fn found(storage: &Storage) -> Vec<Shown> {
         ControlFlow::Continue(())
     };
     snapshot.for_each(&selector, &mut visit).unwrap();
-    let all = stats(storage, &[]).into_iter();
+    let all = stats(storage, &[]).await.into_iter();
     let all: Vec<_> = all
         .map(|(labels, stats)| {
             let samples = samples_of.remove(&labels).unwrap_or_default();
@@ -236,30 +239,38 @@ struct Run {
     history: BTreeMap<u64, State>,
     /// Targets a pack.
     pack: usize,
+    /// How old a series is when it leaves memory.
+    age: Duration,
     is_dying: bool,
 }
 
 impl Run {
-    async fn new(pack: usize) -> Self {
+    async fn new(pack: usize, age: Duration) -> Self {
         let store = MemoryStore::new();
-        let storage = Self::open(&store, pack).await;
-        let history = BTreeMap::from([(0, State::default())]);
+        let storage = Self::open(&store, pack, age).await;
+        let state = State {
+            leaves: age < Duration::from_hours(24),
+            ..State::default()
+        };
+        let history = BTreeMap::from([(0, state.clone())]);
         Self {
             store,
             storage,
-            state: State::default(),
+            state,
             history,
             pack,
+            age,
             is_dying: false,
         }
     }
 
-    async fn open(store: &MemoryStore, pack: usize) -> Storage {
+    async fn open(store: &MemoryStore, pack: usize, leave_after: Duration) -> Storage {
         let options = Options {
             out_of_order_window: Duration::from_hours(2),
             segment_bytes: 2000,
             fold_interval: Duration::from_hours(10_000),
             pack_targets: pack,
+            leave_after,
             ..Options::default()
         };
         open_with(store, options).await
@@ -360,7 +371,7 @@ impl Run {
             }
             Step::Crash => {
                 self.store = self.store.reopened();
-                self.storage = Self::open(&self.store, self.pack).await;
+                self.storage = Self::open(&self.store, self.pack, self.age).await;
                 let committed = self.storage.status().committed;
                 let survived = self
                     .history
@@ -390,6 +401,7 @@ proptest! {
     #[test]
     fn head_and_blocks_are_the_model(
         pack in prop_oneof![Just(1usize), Just(64)],
+        age in prop_oneof![Just(0u64), Just(40), Just(10_000)].prop_map(Duration::from_mins),
         steps in prop::collection::vec(step(), 1..40),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -398,7 +410,7 @@ proptest! {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let mut run = Run::new(pack).await;
+            let mut run = Run::new(pack, age).await;
             for step in &steps {
                 run.step(step).await;
                 let checked = run.state.check(found(&run.storage).await);

@@ -30,7 +30,7 @@ async fn a_deletion_is_remembered_and_what_comes_later_stays() {
         latest,
     };
     assert_eq!(
-        stats(&storage, &hosts("a")),
+        stats(&storage, &hosts("a")).await,
         [("x{instance=\"a\"}".to_owned(), left)]
     );
     let (_, again) = storage.delete(&hosts("a"), middle).await.unwrap();
@@ -44,7 +44,7 @@ async fn a_deletion_is_remembered_and_what_comes_later_stays() {
     assert_eq!(all(&storage).await, expected);
     let (_, deleted) = storage.delete(&[], TimeRange::ALL).await.unwrap();
     assert_eq!(deleted.series.len(), 2);
-    assert_eq!(stats(&storage, &[]), []);
+    assert_eq!(stats(&storage, &[]).await, []);
     storage.close().await.unwrap();
     assert_eq!(all(&open(&store.reopened()).await).await, [""; 0]);
 }
@@ -94,7 +94,7 @@ async fn retention_drops_windows_forgets_series_and_trims_segments() {
         "y{instance=\"a\"} 2@10800005 2@14400005",
     ];
     assert_eq!(all(&storage).await, expected);
-    let both = stats(&storage, &[]);
+    let both = stats(&storage, &[]).await;
     assert_eq!(
         (both[0].1.samples, both[0].1.first, both[1].1.first),
         (2, 3 * HOUR, 3 * HOUR + 5)
@@ -136,7 +136,7 @@ async fn a_part_of_too_many_blocks_is_counted_when_it_has_left_them() {
     }
     storage.fold(FoldScope::Everything).await.unwrap();
     let of = [Matcher::equal("__name__", "x")];
-    let before = stats(&storage, &of)[0].1;
+    let before = stats(&storage, &of).await[0].1;
     // From within the first hour to the end, by two that overlap.
     let newest = 3 * HOUR + 2;
     for start in [HOUR + 1, 2] {
@@ -157,7 +157,7 @@ async fn a_part_of_too_many_blocks_is_counted_when_it_has_left_them() {
         format!("y{{instance=\"a\"}} 1@0 NaN@1 {whole}"),
     ];
     assert_eq!(all(&storage).await, expected);
-    assert_eq!(stats(&storage, &of)[0].1.last, before.last);
+    assert_eq!(stats(&storage, &of).await[0].1.last, before.last);
     storage.close().await.unwrap();
     let storage = open_with(&store.reopened(), options.clone()).await;
     assert_eq!(all(&storage).await, expected);
@@ -176,10 +176,10 @@ async fn a_part_of_too_many_blocks_is_counted_when_it_has_left_them() {
             value: 7.0,
         }),
     };
-    assert_eq!(stats(&storage, &of)[0].1, counted);
+    assert_eq!(stats(&storage, &of).await[0].1, counted);
     assert_eq!(all(&storage).await, expected);
     storage.close().await.unwrap();
     let storage = open_with(&store.reopened(), options).await;
-    assert_eq!(stats(&storage, &of)[0].1, counted);
+    assert_eq!(stats(&storage, &of).await[0].1, counted);
     assert_eq!(all(&storage).await, expected);
 }
