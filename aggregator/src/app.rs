@@ -232,20 +232,13 @@ impl App {
         let storage = Arc::new(store::open(options, &clock).await?);
 
         let (exporter, exporter_stop) = (TaskTracker::new(), CancellationToken::new());
-        let local_exporter = match options.local_exporter {
-            Some(address) => {
-                Some(local_exporter::start(address, &exporter, exporter_stop.clone()).await?)
-            }
-            None => None,
-        };
+        let (address, stop) = (options.local_exporter, exporter_stop.clone());
+        let local_exporter = local_exporter::start(address, &exporter, stop).await?;
 
-        // Two aggregators that scrape the same fleet do it at different moments.
         let host_name = rustix::system::uname();
         let host_name = host_name.nodename().to_string_lossy();
         let metadata = Arc::new(Metadata::default());
-        let scraper = Scraper::new(Arc::clone(&storage), clock.clone())
-            .on_host(&host_name)
-            .telling(Arc::clone(&metadata));
+        let scraper = scraper(&storage, &clock, &metadata, &host_name);
         let query = Arc::new(QueryService::new(
             Arc::clone(&storage),
             options.query.clone(),
@@ -257,16 +250,14 @@ impl App {
         let external_url = options.external_url(&host_name);
         let discovery = Arc::new(Discovery::default());
         let notifier = Arc::new(Notifier::new(options.notify, Arc::clone(&discovery)));
-        let sinks: Vec<Arc<dyn AlertSink>> = vec![
-            Arc::new(Logged),
-            Arc::new(host_alerts),
-            Arc::new(history::Remembered(Arc::clone(&alerting))),
-            Arc::new(Notified::new(&notifier, &external_url)),
-        ];
         let rules = RuleManager::new(
             Arc::clone(&storage),
             Arc::clone(&query),
-            Arc::new(Sinks(sinks)),
+            told(
+                host_alerts,
+                &alerting,
+                Notified::new(&notifier, &external_url),
+            ),
             clock.clone(),
             options.rules,
         );
@@ -429,6 +420,32 @@ impl Jobs<'_> {
         housekeeping.start().await?;
         Ok(housekeeping)
     }
+}
+
+/// Two aggregators that scrape the same fleet do it at different moments.
+fn scraper(
+    storage: &Arc<Storage>,
+    clock: &Clock,
+    metadata: &Arc<Metadata>,
+    host_name: &str,
+) -> Scraper {
+    Scraper::new(Arc::clone(storage), clock.clone())
+        .on_host(host_name)
+        .telling(Arc::clone(metadata))
+}
+
+/// Whom rules tell what alerts do.
+fn told(
+    host_alerts: HostAlertSink,
+    alerting: &Arc<Alerting>,
+    notified: Notified,
+) -> Arc<dyn AlertSink> {
+    Arc::new(Sinks(vec![
+        Arc::new(Logged),
+        Arc::new(host_alerts),
+        Arc::new(history::Remembered(Arc::clone(alerting))),
+        Arc::new(notified),
+    ]))
 }
 
 /// Schedules the removal of what nobody says about its metrics any more.

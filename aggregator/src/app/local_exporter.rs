@@ -9,17 +9,21 @@ use tokio_util::task::TaskTracker;
 
 use super::StartError;
 
-/// The address is taken: an exporter is assumed to be there already.
+/// Where it listens, if it is wanted. The address is taken: an exporter is assumed to be there
+/// already.
 pub(super) async fn start(
-    address: SocketAddr,
+    address: Option<SocketAddr>,
     tasks: &TaskTracker,
     stop: CancellationToken,
-) -> Result<SocketAddr, StartError> {
+) -> Result<Option<SocketAddr>, StartError> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
     let listener = match TcpListener::bind(address).await {
         Ok(listener) => listener,
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
             tracing::info!(%address, "something listens there already; taking it for an exporter");
-            return Ok(address);
+            return Ok(Some(address));
         }
         Err(source) => {
             let flag = "local-exporter.listen-address";
@@ -38,5 +42,5 @@ pub(super) async fn start(
         }
     });
     tracing::info!(address = %bound, "the exporter for this machine listens");
-    Ok(bound)
+    Ok(Some(bound))
 }

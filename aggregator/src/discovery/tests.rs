@@ -51,7 +51,7 @@ async fn files_are_watched_and_keep_what_they_gave() {
     };
     write("one.yml", "- targets: ['c:1']\n");
     let yaml = target("c:1", "one.yml");
-    assert_eq!(next(&mut found).await[2..], [yaml.clone()]);
+    assert_eq!(next(&mut found).await[2..], *std::slice::from_ref(&yaml));
     write("t.json", r#"[{"targets": ["d:1"]}]"#);
     let json = target("d:1", "t.json");
     assert_eq!(next(&mut found).await[2..], [yaml.clone(), json.clone()]);

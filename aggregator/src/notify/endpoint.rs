@@ -73,10 +73,13 @@ mod tests {
         }
     }
 
+    /// An entry of the configuration, the labels of a target, and what becomes of it.
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
     #[test]
     fn urls() {
         let a = [(ADDRESS, "a:9093")];
-        let cases: [(&str, &[(&str, &str)], &str); 9] = [
+        let cases: [Case<'_>; 9] = [
             ("", &a, "http://a:9093/api/v2/alerts"),
             (
                 "scheme: https, path_prefix: am//x/",

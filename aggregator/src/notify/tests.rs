@@ -58,7 +58,7 @@ async fn server(status: &'static str) -> (String, mpsc::Receiver<String>) {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut text = String::new();
             let mut buffer = [0; 4096];
-            while !text.ends_with("]") {
+            while !text.ends_with(']') {
                 let read = stream.read(&mut buffer).await.unwrap();
                 text.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
             }
