@@ -3,7 +3,12 @@
 use e2e::fleet::Trace;
 use e2e::measure::{Feed, Shape, Table, Usage};
 
-use super::{Database, HOUR, Progress, START, close, settled};
+use system_stats_storage::FoldScope;
+
+use super::{Database, HOUR, Progress, START, close};
+
+/// Seconds between two scrapes: days have to pass in minutes.
+const INTERVAL: i64 = 300;
 
 pub(super) async fn measured(
     trace: &Trace,
@@ -14,13 +19,13 @@ pub(super) async fn measured(
 ) -> Table {
     let fleet = |number: usize, hosts, start| {
         let seed = number as u64;
-        Feed::new(trace, Shape { hosts, seed }, start)
+        Feed::new(trace, Shape { hosts, seed }, start).every(INTERVAL)
     };
     let (storage, _) = database.open(Feed::options()).await;
     let before = Usage::own();
     let part = hosts * percent / 100;
     let mut fleets = vec![fleet(1, hosts - part, START)];
-    let mut greatest = 0;
+    let (mut greatest, mut samples) = (0, 0);
     let mut progress = Progress::of("churn");
     for hour in 0..hours {
         progress.at(hour, hours);
@@ -31,33 +36,30 @@ pub(super) async fn measured(
             let number = 2 + usize::try_from(hour).unwrap_or(0);
             fleets.push(fleet(number, part, start));
         }
-        for minute in 0..60 {
-            for fleet in &mut fleets {
-                fleet.run(&storage, 60).await;
-                fleet.commits.clear();
-            }
-            if minute % 10 == 0 {
-                greatest = greatest.max(Usage::own().since(before).resident);
-            }
+        for fleet in &mut fleets {
+            fleet.run_rounds(&storage, HOUR / INTERVAL).await;
         }
-        // Whoever waits for a quiet moment finds one.
-        if hour % 4 == 3 {
-            settled().await;
-        }
+        greatest = greatest.max(Usage::own().since(before).resident);
+        samples += fleets
+            .iter_mut()
+            .map(|fleet| std::mem::take(&mut fleet.samples))
+            .sum::<u64>();
+        let folded = storage.fold(FoldScope::Everything).await;
+        folded.unwrap_or_else(|e| panic!("{e}"));
     }
-    settled().await;
     let used = Usage::own().since(before);
-    let samples: u64 = fleets.iter().map(|fleet| fleet.samples).sum();
+    let status = storage.status();
     let mut table = Table::default();
     table.add(
         format!(
             "memory after {hours} h, {hosts} hosts, {percent} % replaced an hour: at the end; greatest"
         ),
         format!(
-            "{:.0}; {:.0} MB ({} series in memory, {samples} samples)",
+            "{:.0}; {:.0} MB ({} series in memory, {} have left, {samples} samples)",
             used.resident as f64 / 1e6,
             greatest as f64 / 1e6,
-            storage.status().series
+            status.series,
+            status.left_series
         ),
         "≤ 1.5 × that without",
     );
