@@ -112,8 +112,10 @@ pub(super) fn extrapolated(
     resets.clear();
     // Looked for all at once first, which is quick: most counters have none.
     let neighbours = values.iter().zip(values.get(1..).unwrap_or_default());
-    let any = neighbours.fold(false, |any, (before, after)| any | (after < before));
-    if kind.is_counter && any {
+    let found: usize = neighbours
+        .map(|(before, after)| usize::from(after < before))
+        .sum();
+    if kind.is_counter && found > 0 {
         let drops = values.windows(2).enumerate();
         #[expect(
             clippy::cast_possible_truncation,
