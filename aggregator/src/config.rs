@@ -28,7 +28,9 @@ use system_stats_model::labels::Labels;
 
 pub use self::alerting::{Alerting, AlertmanagerConfig};
 pub use self::client::{Auth, HttpClient, Secret, Tls, TlsVersion};
-pub use self::discovery::{Discoveries, FileDiscovery, HttpDiscovery, StaticConfig};
+pub use self::discovery::{
+    Discoveries, DnsDiscovery, FileDiscovery, HttpDiscovery, RecordKind, StaticConfig,
+};
 pub use self::fields::Problem;
 use self::fields::{Place, Problems};
 pub use self::rule_tests::{

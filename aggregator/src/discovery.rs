@@ -1,11 +1,12 @@
-//! Finding targets: lists of the configuration, files that are watched, HTTP servers.
+//! Finding targets: lists of the configuration, files that are watched, HTTP servers, DNS.
 //!
 //! Whoever needs targets describes where they come from and is given a [`Found`], which always
 //! holds the newest complete list. A source that fails keeps the list that it gave last.
 //!
-//! * `file`, `http` - the sources
+//! * `file`, `http`, `dns` - the sources
 //! * `metrics` - what is counted
 
+mod dns;
 mod file;
 mod http;
 mod metrics;
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use self::dns::Names;
 use self::file::Files;
 use self::http::Server;
 pub use self::metrics::DiscoveryMetrics;
@@ -80,6 +82,9 @@ impl Discovery {
         for config in &sources.files {
             looking.push(Source::Files(Files::new(config)));
         }
+        for config in &sources.dns {
+            looking.push(Source::Dns(Names::new(config)));
+        }
         let listed: Targets = labels(&sources.lists, &[]).into();
         let mut first = vec![listed];
         first.resize(looking.len() + 1, Arc::default());
@@ -117,6 +122,7 @@ impl Discovery {
 enum Source {
     Files(Files),
     Http(Server),
+    Dns(Names),
 }
 
 /// The loop of one source.
@@ -133,6 +139,7 @@ impl Look {
             let (targets, wait) = match &mut self.source {
                 Source::Files(files) => files.look(&self.metrics).await,
                 Source::Http(server) => server.look(&self.metrics).await,
+                Source::Dns(names) => names.look(&self.metrics).await,
             };
             if let Some(targets) = targets {
                 self.tell(targets);

@@ -1,4 +1,4 @@
-//! Where targets come from: lists in the file itself, files and HTTP servers.
+//! Where targets come from: lists in the file itself, files, HTTP servers, DNS.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use super::fields::{Fields, Place, Problems};
 use super::global::{duration, labels};
 
 const FILE_REFRESH: Duration = Duration::from_mins(5);
+const DNS_REFRESH: Duration = Duration::from_secs(30);
 const HTTP_REFRESH: Duration = Duration::from_mins(1);
 
 /// Where targets come from, each kind in the order of the file.
@@ -22,6 +23,8 @@ pub struct Discoveries {
     pub files: Vec<FileDiscovery>,
     /// Targets that HTTP servers name.
     pub http: Vec<HttpDiscovery>,
+    /// Targets that DNS names.
+    pub dns: Vec<DnsDiscovery>,
 }
 
 /// Targets that share labels.
@@ -54,6 +57,34 @@ pub struct HttpDiscovery {
     pub client: HttpClient,
 }
 
+/// One entry of `dns_sd_configs`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsDiscovery {
+    /// What is asked for.
+    pub names: Vec<String>,
+    /// Which records.
+    pub kind: RecordKind,
+    /// The port of what a record without one names.
+    pub port: u16,
+    /// How often it is asked.
+    pub refresh_interval: Duration,
+}
+
+/// A kind of DNS records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordKind {
+    /// Services with their ports.
+    Srv,
+    /// IPv4 addresses.
+    A,
+    /// IPv6 addresses.
+    Aaaa,
+    /// Mail servers.
+    Mx,
+    /// Name servers.
+    Ns,
+}
+
 impl Discoveries {
     /// Relative paths start at `folder`.
     pub(super) fn in_folder(&mut self, folder: &Path) {
@@ -77,6 +108,7 @@ pub(super) fn read(
         lists: lists(fields, is_final, problems),
         files: entries(fields, "file_sd_configs", problems, file),
         http: entries(fields, "http_sd_configs", problems, http),
+        dns: entries(fields, "dns_sd_configs", problems, dns),
     }
 }
 
@@ -187,6 +219,47 @@ fn http_url(text: &str) -> Result<Url, String> {
         return Err(format!("{text:?} begins with neither http:// nor https://"));
     }
     Ok(url)
+}
+
+fn dns(place: &Place<'_>, problems: &mut Problems) -> Option<DnsDiscovery> {
+    let mut fields = place.fields(problems)?;
+    let names = fields.take("names").and_then(|place| place.list(problems));
+    let names = names.unwrap_or_default();
+    if names.is_empty() {
+        place.problem(problems, "names is missing; write at least one");
+    }
+    let kind = fields.read("type", RecordKind::Srv, problems, record_kind);
+    let port = fields.read("port", 0, problems, port);
+    if kind != RecordKind::Srv && port == 0 {
+        place.problem(problems, "port is missing; only SRV records have their own");
+    }
+    let (_, interval) = duration(&mut fields, "refresh_interval", problems);
+    let config = DnsDiscovery {
+        names: (names.iter().filter_map(|place| place.text(problems)))
+            .map(str::to_owned)
+            .collect(),
+        kind,
+        port,
+        refresh_interval: interval.unwrap_or(DNS_REFRESH),
+    };
+    fields.finish(&[], problems);
+    Some(config)
+}
+
+fn record_kind(text: &str) -> Result<RecordKind, String> {
+    match text.to_ascii_uppercase().as_str() {
+        "SRV" => Ok(RecordKind::Srv),
+        "A" => Ok(RecordKind::A),
+        "AAAA" => Ok(RecordKind::Aaaa),
+        "MX" => Ok(RecordKind::Mx),
+        "NS" => Ok(RecordKind::Ns),
+        _ => Err(format!("unknown type {text:?}; use SRV, A, AAAA, MX or NS")),
+    }
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is no port; write a number from 1 to 65535"))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "in the place of `address`")]

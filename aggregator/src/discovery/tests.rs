@@ -26,6 +26,7 @@ fn watched(folder: &Path) -> Discoveries {
             refresh_interval: Duration::from_mins(5),
         }],
         http: Vec::new(),
+        dns: Vec::new(),
     }
 }
 

@@ -62,7 +62,7 @@ fn wait_until_left(server: &Aggregator) {
 fn answers(server: &Aggregator) -> Value {
     let ask = |path: String| get_json(server.address, &path)["data"].clone();
     let range = format!("start={}&end={}", THEN - 600, THEN + 86400);
-    let selector = percent("long_ago{instance=~\"host1?\"}");
+    let selector = percent("long_ago{instance=~\"host[12]\"}");
     let counted = percent("count(count_over_time(long_ago[1h]))");
     json!({
         "range": ask(format!("/api/v1/query_range?query={selector}&{range}&step=300")),

@@ -77,11 +77,51 @@ impl Target {
     }
 }
 
+/// An Alertmanager that does nothing but write down what it is sent.
+struct Recorder {
+    server: Server,
+    stories: Arc<Mutex<Stories>>,
+}
+
+/// What became of each alert, by its labels: `firing`, `resolved`, `firing`, …
+type Stories = BTreeMap<String, Vec<&'static str>>;
+
+impl Recorder {
+    fn new() -> Self {
+        let stories: Arc<Mutex<Stories>> = Arc::default();
+        let told = Arc::clone(&stories);
+        let server = Server::taking_bodies(move |head, body, stream| {
+            assert!(head.starts_with("POST /api/v2/alerts HTTP/1.1"), "{head}");
+            let alerts: Value = serde_json::from_slice(body).expect("JSON");
+            for alert in list(&alerts) {
+                let ends = seconds(alert["endsAt"].as_str().expect("a time"));
+                // One that fires ends minutes from now.
+                let is_over = ends <= wait::epoch_seconds() + 30;
+                let state = if is_over { "resolved" } else { "firing" };
+                let mut told = told.lock().unwrap();
+                let story = told.entry(alert["labels"].to_string()).or_default();
+                if story.last() != Some(&state) {
+                    story.push(state);
+                }
+            }
+            let answer = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+            let _ = stream.write_all(answer.as_bytes());
+        });
+        Self { server, stories }
+    }
+
+    fn stories(&self) -> Stories {
+        self.stories.lock().unwrap().clone()
+    }
+}
+
 /// Both, under test.
 struct Pair {
     prometheus: Prometheus,
     ours: Aggregator,
     folder: Folder,
+    /// Whom Prometheus tells, and whom ours does.
+    told: [Recorder; 2],
 }
 
 /// What a server tells about its alerts, as far as two servers can agree.
@@ -91,16 +131,23 @@ impl Pair {
     fn start(target: SocketAddr) -> Self {
         let folder = Folder::new();
         let rules = folder.write("rules.yml", RULES);
-        let configuration = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nrule_files: ['{}']\n\
-             scrape_configs:\n- job_name: queues\n  static_configs: [{{targets: ['{target}']}}]\n",
-            rules.display()
-        );
-        folder.write("prometheus.yml", &configuration);
+        let told = [Recorder::new(), Recorder::new()];
+        let [theirs, own] = [&told[0], &told[1]].map(|alertmanager| {
+            format!(
+                "global: {{scrape_interval: 1s, scrape_timeout: 1s, external_labels: {{region: \
+                 eu}}}}\nrule_files: ['{}']\nscrape_configs:\n- job_name: queues\n  \
+                 static_configs: [{{targets: ['{target}']}}]\nalerting:\n  alertmanagers:\n  - \
+                 static_configs: [{{targets: ['{}']}}]\n",
+                rules.display(),
+                alertmanager.server.address()
+            )
+        });
+        folder.write("prometheus.yml", &own);
         Self {
-            prometheus: Prometheus::start(&configuration),
+            prometheus: Prometheus::start(&theirs),
             ours: Aggregator::resume(&folder, &OUR_FLAGS),
             folder,
+            told,
         }
     }
 
@@ -111,6 +158,7 @@ impl Pair {
             prometheus: self.prometheus.restarted(),
             ours: Aggregator::resume(&self.folder, &OUR_FLAGS),
             folder: self.folder,
+            told: self.told,
         }
     }
 
@@ -396,6 +444,25 @@ fn alerts_live_as_in_prometheus() {
     pair.agree("all that ever was", instant(ever), |found| {
         found.len() == 10
     });
+
+    let told = wait::until("both have told the same", PATIENCE, || {
+        let [theirs, own] = [0, 1].map(|at| pair.told[at].stories());
+        let is_over = own.values().all(|story| story.last() == Some(&"resolved"));
+        if theirs == own && is_over && own.len() == 6 {
+            Ok(own)
+        } else {
+            Err((theirs, own))
+        }
+    });
+    for (labels, story) in &told {
+        assert!(labels.contains("\"region\":\"eu\""), "{labels}");
+        let twice = labels.contains("\"queue\":\"a\"") && !labels.contains("\"Kept\"");
+        assert_eq!(
+            story.len(),
+            if twice { 4 } else { 2 },
+            "{labels}: {story:?}"
+        );
+    }
 }
 
 #[test]
