@@ -23,7 +23,6 @@ mod faults;
 mod harness;
 mod host_alerts;
 mod hostile;
-mod leaving;
 mod metrics;
 mod old_server;
 mod operations;
