@@ -167,6 +167,7 @@ mod tests {
 
     static PORT: OnceLock<u16> = OnceLock::new();
 
+    #[expect(clippy::unnecessary_wraps, reason = "in the place of `system`")]
     fn servers() -> Result<Servers, String> {
         let mut connection = ConnectionConfig::udp();
         connection.port = *PORT.get().unwrap();

@@ -353,6 +353,27 @@ fn told_in_full(pair: &Pair) {
     });
 }
 
+fn alertmanagers_were_told_the_same(pair: &Pair) {
+    let told = wait::until("both have told the same", PATIENCE, || {
+        let [theirs, own] = [0, 1].map(|at| pair.told[at].stories());
+        let is_over = own.values().all(|story| story.last() == Some(&"resolved"));
+        if theirs == own && is_over && own.len() == 6 {
+            Ok(own)
+        } else {
+            Err((theirs, own))
+        }
+    });
+    for (labels, story) in &told {
+        assert!(labels.contains("\"region\":\"eu\""), "{labels}");
+        let twice = labels.contains("\"queue\":\"a\"") && !labels.contains("\"Kept\"");
+        assert_eq!(
+            story.len(),
+            if twice { 4 } else { 2 },
+            "{labels}: {story:?}"
+        );
+    }
+}
+
 #[test]
 fn alerts_live_as_in_prometheus() {
     let target = Target::new();
@@ -444,25 +465,7 @@ fn alerts_live_as_in_prometheus() {
     pair.agree("all that ever was", instant(ever), |found| {
         found.len() == 10
     });
-
-    let told = wait::until("both have told the same", PATIENCE, || {
-        let [theirs, own] = [0, 1].map(|at| pair.told[at].stories());
-        let is_over = own.values().all(|story| story.last() == Some(&"resolved"));
-        if theirs == own && is_over && own.len() == 6 {
-            Ok(own)
-        } else {
-            Err((theirs, own))
-        }
-    });
-    for (labels, story) in &told {
-        assert!(labels.contains("\"region\":\"eu\""), "{labels}");
-        let twice = labels.contains("\"queue\":\"a\"") && !labels.contains("\"Kept\"");
-        assert_eq!(
-            story.len(),
-            if twice { 4 } else { 2 },
-            "{labels}: {story:?}"
-        );
-    }
+    alertmanagers_were_told_the_same(&pair);
 }
 
 #[test]
