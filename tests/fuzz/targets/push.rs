@@ -132,6 +132,7 @@ async fn empty() -> State {
         origins: Origins::default(),
         own_metrics: Arc::new(|_| Ok(String::new())),
         reload: None,
+        is_admin_allowed: false,
         stop: Default::default(),
     }
 }
