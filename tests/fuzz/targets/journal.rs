@@ -13,7 +13,7 @@ use system_stats_model::sample::{TimeRange, is_stale};
 use system_stats_model::source::{Selector, SeriesSource};
 use system_stats_storage::memory::MemoryStore;
 use system_stats_storage::store::{CommitBatch, SeriesRow, TargetRow};
-use system_stats_storage::{Options, Storage, Store};
+use system_stats_storage::{Departed, Options, Storage, Store};
 
 /// Ids that rows of the journal can name: targets from 1, and so many series of each.
 const TARGETS: u64 = 2;
@@ -147,7 +147,7 @@ async fn append(storage: &Storage) {
 
 async fn contents(storage: &Storage) -> Contents {
     let mut counts = Vec::new();
-    storage.series(&[], &mut |labels, stats| {
+    storage.series(&[], &Departed::none(), &mut |labels, stats| {
         counts.push((labels.clone(), stats.samples));
         ControlFlow::Continue(())
     });

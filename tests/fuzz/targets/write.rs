@@ -12,7 +12,7 @@ use system_stats_aggregator::metadata::Metadata;
 use system_stats_aggregator::write::{Import, WriteError, Writer};
 use system_stats_model::exposition::Format;
 use system_stats_storage::memory::MemoryStore;
-use system_stats_storage::{Options, Storage};
+use system_stats_storage::{Departed, Options, Storage};
 
 /// Some day of 2026, in milliseconds since 1970.
 const NOW: i64 = 1_780_000_000_000;
@@ -57,7 +57,7 @@ async fn write(data: &[u8]) {
         }
     };
     let mut series = 0;
-    storage.series(&[], &mut |labels, stats| {
+    storage.series(&[], &Departed::none(), &mut |labels, stats| {
         assert!(!labels.metric_name().is_empty(), "{labels}");
         assert!(stats.latest.is_some(), "{labels}");
         series += 1;
