@@ -125,6 +125,7 @@ fn series(id: u64) -> SeriesRow {
         inherits: true,
         labels: Labels::from_pairs([("__name__", format!("metric{id}"))]),
         first: 0,
+        last: None,
     }
 }
 
