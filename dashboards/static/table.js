@@ -7,6 +7,14 @@ function parsed(html) {
   return template.content.querySelector("tr");
 }
 
+// A cell as it is now. Whoever has the focus keeps it, on the link that says the same as before.
+function replaceContent(cell, fresh) {
+  const focused = cell.contains(document.activeElement) ? document.activeElement : null;
+  cell.replaceChildren(...fresh.childNodes);
+  const same = focused && [...cell.querySelectorAll("a")].find((link) => link.isEqualNode(focused));
+  same?.focus({ preventScroll: true });
+}
+
 export function updateRows(body, { order, rows = {} }) {
   const known = new Map([...body.rows].map((row) => [row.dataset.host, row]));
   for (const [name, html] of Object.entries(rows)) {
@@ -17,7 +25,7 @@ export function updateRows(body, { order, rows = {} }) {
       continue;
     }
     [...fresh.cells].forEach((cell, at) => {
-      if (row.cells[at].innerHTML !== cell.innerHTML) row.cells[at].replaceChildren(...cell.childNodes);
+      if (row.cells[at].innerHTML !== cell.innerHTML) replaceContent(row.cells[at], cell);
     });
   }
   const wanted = (order ?? []).map((name) => known.get(name)).filter(Boolean);

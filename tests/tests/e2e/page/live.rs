@@ -81,6 +81,32 @@ fn rows_and_charts_move_by_themselves() {
     assert_eq!(aggregator.stop().code(), Some(0));
 }
 
+#[test]
+fn a_link_keeps_its_focus_when_an_alert_comes_beside_it() {
+    let folder = Folder::new();
+    let aggregator = Aggregator::start(&folder, NO_TARGETS);
+    let push = |cpu: f64| {
+        let sample = json!({"agent_id": "lab", "cpu": {"total_percent": cpu}});
+        assert_eq!(aggregator.push(&sample).status, 200);
+    };
+    push(5.0);
+    let browser = Browser::start();
+    let origin = format!("http://{}/", aggregator.address);
+    browser.open(&format!("{origin}dashboard"));
+    browser.wait_for("the stream", PATIENCE, MODE);
+    let focus = "document.querySelector('tr[data-host=lab] th a').focus(); return true";
+    browser.run(focus);
+    push(97.0);
+    let raised = "
+        const cell = document.querySelector('tr[data-host=lab] th');
+        return cell.innerText.includes('1 alert') && document.activeElement.innerText";
+    assert_eq!(browser.wait_for("the alert", PATIENCE, raised), "lab");
+    let is_there =
+        "return document.querySelector('tr[data-host=lab] th').contains(document.activeElement)";
+    assert_eq!(browser.run(is_there), true);
+    assert_clean(&browser, &origin);
+}
+
 #[track_caller]
 fn assert_clean_after(browser: &Browser, origin: &str, requests: &[String]) {
     assert!(requests.iter().all(|url| url.starts_with(origin)));
