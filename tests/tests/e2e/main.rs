@@ -23,6 +23,7 @@ mod faults;
 mod harness;
 mod host_alerts;
 mod hostile;
+mod leaving;
 mod metrics;
 mod old_server;
 mod operations;

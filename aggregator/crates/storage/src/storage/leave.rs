@@ -22,8 +22,11 @@ use crate::sync::{lock, read, write};
 /// Metadata: no series that has left has a sample after this.
 pub(super) const LEFT_UNTIL: &str = "left_until";
 
-/// How often it is looked for series to leave.
+/// How often it is looked for series to leave, at most; more often where they leave soon.
 const EVERY: Duration = Duration::from_mins(1);
+
+/// How often it is looked in the time after which a series leaves, at least.
+const LOOKS: u32 = 60;
 
 impl Inner {
     /// Lets the series leave memory that have nothing in it and had no sample for long. The caller
@@ -31,9 +34,10 @@ impl Inner {
     pub(super) async fn leave(&self, scope: FoldScope) -> Result<(), FoldFailure> {
         self.count_back().await?;
         let now = Instant::now();
+        let every = EVERY.min(self.options.leave_after / LOOKS);
         let is_due = |last: &mut Option<Instant>| {
             let is_due =
-                scope == FoldScope::Everything || last.is_none_or(|last| last + EVERY <= now);
+                scope == FoldScope::Everything || last.is_none_or(|last| last + every <= now);
             is_due.then(|| last.replace(now)).is_some()
         };
         if !*self.recall.borrow() || !is_due(&mut lock(&self.looked)) {
