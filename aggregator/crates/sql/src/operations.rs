@@ -4,12 +4,14 @@
 mod file;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use system_stats_model::labels::Labels;
 use system_stats_storage::seal::is_intact;
+use tokio::time::Instant;
 
 use crate::error::SqlError;
 use crate::postgres::{connect as server, statements};
@@ -145,17 +147,31 @@ async fn connected(url: &str) -> Result<(PgConnection, String), SqlError> {
     Ok((connection, server))
 }
 
+/// How long a server may take to notice that a connection is closed.
+const LINGERING: Duration = Duration::from_secs(5);
+
+/// How long between two looks at who is connected.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Makes sure that no other process of ours is connected. A connection that was closed a moment
+/// ago, our own among them, is listed until the server has ended what served it.
 async fn unused(connection: &mut PgConnection, server: &str) -> Result<(), SqlError> {
-    let others: i64 = sqlx::query_scalar(statements::OTHERS)
-        .fetch_one(connection)
-        .await
-        .map_err(server::failed(server, "it cannot be read"))?;
-    if others > 0 {
-        return Err(SqlError::ServerInUse {
-            server: server.to_owned(),
-        });
+    let begun = Instant::now();
+    loop {
+        let others: i64 = sqlx::query_scalar(statements::OTHERS)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(server::failed(server, "it cannot be read"))?;
+        if others == 0 {
+            return Ok(());
+        }
+        if begun.elapsed() >= LINGERING {
+            return Err(SqlError::ServerInUse {
+                server: server.to_owned(),
+            });
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
-    Ok(())
 }
 
 fn existing(path: &Path) -> Result<(), SqlError> {
