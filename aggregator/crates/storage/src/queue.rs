@@ -25,11 +25,6 @@ pub(crate) use segments::{Segment, Segments};
 /// A batch that has grown to so many bytes is closed.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// While less than this waits, uncompressed and for nobody, it may wait so many intervals: a commit
-/// of SQLite writes five pages beside its content, each of them twice in the end.
-const QUIET_BYTES: usize = 64 << 10;
-const QUIET_INTERVALS: u32 = 5;
-
 /// How far commits have come.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
@@ -104,6 +99,7 @@ impl Queue {
     pub(crate) fn add(&self, urgency: Urgency, fill: impl FnOnce(&mut Pending, u64)) -> Ticket {
         let mut state = lock(&self.state);
         let state = &mut *state;
+        let due = state.open.due();
         let before = state.open.bytes();
         fill(&mut state.open, state.segments.current());
         let after = state.open.bytes();
@@ -112,10 +108,14 @@ impl Queue {
             state.open.since = Some(Instant::now());
         }
         let ticket = state.request(urgency);
-        if after >= BATCH_BYTES {
+        let is_large = after >= BATCH_BYTES;
+        // Most of what is added changes nothing for whoever waits for a batch.
+        if is_large || state.open.due() != due {
+            self.wake.notify_one();
+        }
+        if is_large {
             state.close_batch();
         }
-        self.wake.notify_one();
         ticket
     }
 
@@ -144,7 +144,7 @@ impl Queue {
                 if state.closed {
                     return None;
                 }
-                state.due(self.interval)
+                state.open.due().map(|due| due.at(self.interval))
             };
             match due {
                 Some(due) => {
@@ -233,20 +233,13 @@ impl State {
 
     fn take_due(&mut self, interval: Duration) -> Option<Pending> {
         if self.full.is_empty() {
-            let due = self.due(interval)?;
-            if !self.open.urgent && !self.closed && Instant::now() < due {
+            let due = self.open.due()?.at(interval);
+            if !self.closed && Instant::now() < due {
                 return None;
             }
             self.close_batch();
         }
         self.full.pop_front()
-    }
-
-    /// When the open batch is to be committed, though nobody waits for it.
-    fn due(&self, interval: Duration) -> Option<Instant> {
-        let is_quiet = self.open.bytes() < QUIET_BYTES;
-        let intervals = if is_quiet { QUIET_INTERVALS } else { 1 };
-        Some(self.open.since? + interval * intervals)
     }
 
     fn close_batch(&mut self) {

@@ -1,6 +1,7 @@
 //! A batch while it is being filled.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use system_stats_model::sample::Millis;
@@ -16,6 +17,24 @@ const ROW_BYTES: usize = 48;
 /// The low bits of an event's number count the events of its batch. A batch is closed when it has
 /// a few megabytes: it has fewer events by far.
 const EVENT_BITS: u32 = 20;
+
+/// While less than this waits, uncompressed and for nobody, it may wait so many intervals: a commit
+/// of SQLite writes four pages beside its content.
+const QUIET_BYTES: usize = 64 << 10;
+const QUIET_INTERVALS: u32 = 5;
+
+/// When a batch is to be committed: so many intervals after the first thing was added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Due {
+    since: Instant,
+    intervals: u32,
+}
+
+impl Due {
+    pub(super) fn at(self, interval: Duration) -> Instant {
+        self.since + interval * self.intervals
+    }
+}
 
 /// Everything that will become one commit.
 #[derive(Debug)]
@@ -167,6 +186,17 @@ impl Pending {
     /// What it counts for while it waits.
     pub(crate) fn bytes(&self) -> usize {
         self.records.len() + self.rest_bytes
+    }
+
+    /// None while it is empty.
+    pub(super) fn due(&self) -> Option<Due> {
+        let intervals = match self.bytes() {
+            _ if self.urgent => 0,
+            bytes if bytes < QUIET_BYTES => QUIET_INTERVALS,
+            _ => 1,
+        };
+        let since = self.since?;
+        Some(Due { since, intervals })
     }
 
     pub(super) fn is_empty(&self) -> bool {
