@@ -181,8 +181,8 @@ fn prepare(pending: &Pending) -> Result<CommitBatch, String> {
         let blob = Deletion::frame(&pending.deletions).map_err(|error| error.to_string())?;
         batch.deletion = Some(blob.into());
     }
-    if !pending.records.is_empty() {
-        batch.blob = Some(framed(&pending.records)?);
+    if pending.records.len() > 0 {
+        batch.blob = Some(framed(pending.records.bytes())?);
     }
     for ((kind, key), object) in pending.objects() {
         match object {

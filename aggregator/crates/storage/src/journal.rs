@@ -1,15 +1,16 @@
 //! The journal's records.
 //!
 //! A row of the journal is what one commit brought: a version byte, the records compressed by
-//! zstd, a CRC-32C. A record is samples of one target, or a deletion. Samples are coded against
-//! the previous value of their series in the same segment; the chain of each target begins anew in
-//! each segment, so a segment can be read on its own. Records of a chain are numbered: when a row
+//! zstd, a CRC-32C. A record is samples of one target, or a deletion. Samples are coded as the
+//! difference from the previous value of their series in the same segment; the chain of each target
+//! begins anew in each segment, so a segment can be read on its own. Records of a chain are numbered: when a row
 //! is unreadable, the records that build on it are recognised and left out, up to the target's
 //! next first record.
 
 mod chain;
 mod decode;
 mod frame;
+mod planes;
 mod value;
 
 pub(crate) use chain::Chain;
@@ -20,35 +21,57 @@ use system_stats_model::matcher::{MatchOp, Matcher};
 use system_stats_model::sample::TimeRange;
 
 use crate::varint::{Malformed, Reader, write_i64, write_len, write_text};
+use chain::Scratch;
 
-/// Kinds of record.
-const SAMPLES: u8 = 1;
+/// Kinds of record. The first is no longer written, and not read.
+const OLD_SAMPLES: u8 = 1;
 const DELETION: u8 = 2;
+const SAMPLES: u8 = 3;
 
-/// Appends a record: its kind, its length, its content.
-fn write_record(out: &mut Vec<u8>, kind: u8, content: &[u8]) {
-    out.push(kind);
-    write_len(out, content.len());
-    out.extend_from_slice(content);
+/// Records one after the other, and what writing one needs for a moment.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    bytes: Vec<u8>,
+    content: Vec<u8>,
+    scratch: Scratch,
 }
 
-/// Appends the record of a deletion.
-pub(crate) fn write_deletion(out: &mut Vec<u8>, matchers: &[Matcher], range: TimeRange) {
-    let mut content = Vec::new();
-    write_i64(&mut content, range.start);
-    write_i64(&mut content, range.end);
-    write_len(&mut content, matchers.len());
-    for matcher in matchers {
-        content.push(match matcher.op() {
-            MatchOp::Equal => 0,
-            MatchOp::NotEqual => 1,
-            MatchOp::Regex => 2,
-            MatchOp::NotRegex => 3,
-        });
-        write_text(&mut content, matcher.name());
-        write_text(&mut content, matcher.value());
+impl Records {
+    /// Adds a record: its kind, its length, its content, which `fill` writes.
+    fn write(&mut self, kind: u8, fill: impl FnOnce(&mut Vec<u8>, &mut Scratch)) {
+        self.content.clear();
+        fill(&mut self.content, &mut self.scratch);
+        self.bytes.push(kind);
+        write_len(&mut self.bytes, self.content.len());
+        self.bytes.extend_from_slice(&self.content);
     }
-    write_record(out, DELETION, &content);
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Adds the record of a deletion.
+pub(crate) fn write_deletion(records: &mut Records, matchers: &[Matcher], range: TimeRange) {
+    records.write(DELETION, |content, _| {
+        write_i64(content, range.start);
+        write_i64(content, range.end);
+        write_len(content, matchers.len());
+        for matcher in matchers {
+            content.push(match matcher.op() {
+                MatchOp::Equal => 0,
+                MatchOp::NotEqual => 1,
+                MatchOp::Regex => 2,
+                MatchOp::NotRegex => 3,
+            });
+            write_text(content, matcher.name());
+            write_text(content, matcher.value());
+        }
+    });
 }
 
 fn read_deletion(content: &[u8]) -> Result<(Vec<Matcher>, TimeRange), Malformed> {

@@ -2,11 +2,14 @@
 //!
 //! Writer and reader keep the same state, so it is one type. A record is its number in the chain,
 //! then rows: how the list of series is given, the time since the previous row, the list, a bitmap
-//! of the values that changed, and these.
+//! of the values that changed, a number for each of these in planes of bytes, and what belongs to
+//! those that are escapes.
 
 use std::sync::Arc;
 
-use super::{SAMPLES, value, write_record};
+use super::planes::{self, Planes};
+use super::value::{self, Unit};
+use super::{Records, SAMPLES};
 use crate::head::Row;
 use crate::varint::{Malformed, Reader, write_i64, write_len, write_u64};
 
@@ -23,11 +26,35 @@ pub(crate) struct Chain {
     /// The number of the next record; 0 begins the chain.
     pub(super) position: u64,
     timestamp: i64,
-    /// Every series seen, ascending, and their previous values.
-    known: Vec<u32>,
+    /// Every series seen, ascending; their previous values and units.
+    known: Arc<[u32]>,
     previous: Vec<f64>,
+    units: Vec<Unit>,
     /// The series of the previous row.
     layout: Option<Arc<[u32]>>,
+}
+
+/// Where the series of a row are among those that are known.
+enum Places {
+    /// They are all of them.
+    All,
+    These(Vec<usize>),
+}
+
+impl Places {
+    fn at(&self, at: usize) -> usize {
+        match self {
+            Self::All => at,
+            Self::These(places) => places.get(at).copied().unwrap_or_default(),
+        }
+    }
+}
+
+/// What writing a record needs beside the chain, kept for the next.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    numbers: Vec<u64>,
+    escapes: Vec<u8>,
 }
 
 impl Chain {
@@ -38,42 +65,49 @@ impl Chain {
         };
     }
 
-    /// Appends a record of `rows` of the target `target` to what is to be written into `segment`.
+    /// Adds a record of `rows` of the target `target` to what is to be written into `segment`.
     pub(crate) fn write(
         &mut self,
         segment: u64,
         target: u32,
         rows: &[Arc<Row>],
-        out: &mut Vec<u8>,
+        records: &mut Records,
     ) {
         if self.segment != segment {
             self.begin(segment);
         }
-        let mut content = Vec::new();
-        write_u64(&mut content, u64::from(target));
-        write_u64(&mut content, self.position);
-        for row in rows {
-            self.write_row(row, &mut content);
-        }
+        records.write(SAMPLES, |content, scratch| {
+            write_u64(content, u64::from(target));
+            write_u64(content, self.position);
+            for row in rows {
+                self.write_row(row, content, scratch);
+            }
+        });
         self.position += 1;
-        write_record(out, SAMPLES, &content);
     }
 
-    fn write_row(&mut self, row: &Row, out: &mut Vec<u8>) {
+    fn write_row(&mut self, row: &Row, out: &mut Vec<u8>, scratch: &mut Scratch) {
+        let Scratch { numbers, escapes } = scratch;
         let places = self.write_layout(row, out);
         let changed = out.len();
         out.resize(changed + row.ids.len().div_ceil(8), 0);
-        for (at, (&value, place)) in row.values.iter().zip(places).enumerate() {
+        numbers.clear();
+        escapes.clear();
+        for (at, &value) in row.values.iter().enumerate() {
+            let place = places.at(at);
             let previous = &mut self.previous[place];
             if previous.to_bits() != value.to_bits() {
                 out[changed + at / 8] |= 1 << (at % 8);
-                value::write(out, *previous, value);
+                let unit = &mut self.units[place];
+                numbers.push(value::write(unit, *previous, value, escapes));
                 *previous = value;
             }
         }
+        planes::write(numbers, out);
+        out.extend_from_slice(escapes);
     }
 
-    fn write_layout(&mut self, row: &Row, out: &mut Vec<u8>) -> Vec<usize> {
+    fn write_layout(&mut self, row: &Row, out: &mut Vec<u8>) -> Places {
         let is_same = |layout: &Arc<[u32]>| Arc::ptr_eq(layout, &row.ids) || *layout == row.ids;
         let is_same = self.layout.as_ref().is_some_and(is_same);
         let places = self.places(&row.ids);
@@ -100,7 +134,8 @@ impl Chain {
         if kind == BITMAP {
             let from = out.len();
             out.resize(from + bitmap, 0);
-            for place in &places {
+            for at in 0..row.ids.len() {
+                let place = places.at(at);
                 out[from + place / 8] |= 1 << (place % 8);
             }
         }
@@ -109,7 +144,11 @@ impl Chain {
     }
 
     /// Reads the next row of a record.
-    pub(super) fn read_row(&mut self, reader: &mut Reader<'_>) -> Result<Row, Malformed> {
+    pub(super) fn read_row(
+        &mut self,
+        reader: &mut Reader<'_>,
+        planes: &mut Planes,
+    ) -> Result<Row, Malformed> {
         let kind = reader.u8()?;
         self.timestamp = self.timestamp.wrapping_add(reader.i64()?);
         let ids = match kind {
@@ -123,11 +162,16 @@ impl Chain {
         };
         let places = self.learn(&ids);
         let changed = reader.take(ids.len().div_ceil(8))?;
+        let is_changed = |at: usize| changed[at / 8] & (1 << (at % 8)) != 0;
+        let count = (0..ids.len()).filter(|at| is_changed(*at)).count();
+        let mut numbers = planes.read(reader, count)?.iter();
         let mut values = Vec::with_capacity(ids.len());
-        for (at, place) in places.into_iter().enumerate() {
+        for at in 0..ids.len() {
+            let place = places.at(at);
             let previous = &mut self.previous[place];
-            if changed[at / 8] & (1 << (at % 8)) != 0 {
-                *previous = value::read(reader, *previous)?;
+            if is_changed(at) {
+                let number = numbers.next().copied().unwrap_or_default();
+                *previous = value::read(&mut self.units[place], *previous, number, reader)?;
             }
             values.push(*previous);
         }
@@ -165,13 +209,13 @@ impl Chain {
     }
 
     /// Where in `known` the series are, if all are.
-    fn places(&self, ids: &[u32]) -> Option<Vec<usize>> {
-        if self.known == ids {
-            return Some((0..ids.len()).collect());
+    fn places(&self, ids: &Arc<[u32]>) -> Option<Places> {
+        if Arc::ptr_eq(&self.known, ids) || self.known == *ids {
+            return Some(Places::All);
         }
         let mut places = Vec::with_capacity(ids.len());
         let mut from = 0;
-        for id in ids {
+        for id in &**ids {
             from += match self.known.get(from) {
                 Some(next) if next == id => 0,
                 _ => self.known[from..].binary_search(id).ok()?,
@@ -179,21 +223,35 @@ impl Chain {
             places.push(from);
             from += 1;
         }
-        Some(places)
+        Some(Places::These(places))
     }
 
     /// Where in `known` the series are; those that are not there yet begin at 0.
-    fn learn(&mut self, ids: &[u32]) -> Vec<usize> {
+    fn learn(&mut self, ids: &Arc<[u32]>) -> Places {
         if let Some(places) = self.places(ids) {
             return places;
         }
-        let have = std::mem::take(&mut self.known).into_iter();
-        let have = have.zip(std::mem::take(&mut self.previous));
-        let mut all: Vec<(u32, f64)> = have.chain(ids.iter().map(|&id| (id, 0.0))).collect();
-        // Stable: of a series that was there, the previous value comes first and stays.
-        all.sort_by_key(|&(id, _)| id);
-        all.dedup_by_key(|&mut (id, _)| id);
-        (self.known, self.previous) = all.into_iter().unzip();
-        self.places(ids).unwrap_or_default()
+        let merged: Arc<[u32]> = if self.known.is_empty() {
+            Arc::clone(ids)
+        } else {
+            let mut merged = [&*self.known, &**ids].concat();
+            merged.sort_unstable();
+            merged.dedup();
+            merged.into()
+        };
+        let mut before = self.known.iter().zip(&self.previous).zip(&self.units);
+        let mut next = before.next();
+        let states = merged.iter().map(|id| match next {
+            Some(((known, &previous), &unit)) if known == id => {
+                next = before.next();
+                (previous, unit)
+            }
+            _ => (0.0, Unit::ONE),
+        });
+        let (previous, units) = states.unzip();
+        self.known = merged;
+        (self.previous, self.units) = (previous, units);
+        // All are known now.
+        self.places(ids).unwrap_or(Places::All)
     }
 }

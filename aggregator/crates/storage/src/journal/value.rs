@@ -1,45 +1,130 @@
 //! One value against the previous one of its series.
 //!
-//! A number in which the two lowest bits say what it is: a difference of integers, a difference of
-//! thousandths or of millionths, or nothing, and then the value's eight bytes follow.
+//! A series has a unit, of which its values are multiples: a page of memory, a sector, one, or a
+//! decimal fraction. A change is a number of units. It becomes an unsigned number that is never 0;
+//! 0 stands for an escape, in which the value brings a finer unit, or its bits because there is
+//! none that suits.
 
-use crate::varint::{Malformed, Reader, unzigzag, write_u64, zigzag};
+use crate::varint::{Malformed, Reader, unzigzag, write_i64, zigzag};
 
-const RAW: u64 = 3;
-const SCALES: [f64; 3] = [1.0, 1e3, 1e6];
+/// How many of each unit are one, the coarsest first.
+const PER_ONE: [f64; 7] = [1.0 / 4096.0, 1.0 / 512.0, 1.0, 1e2, 1e3, 1e6, 1e9];
 
 /// Integers beyond this are not all representable.
-const LARGEST: f64 = 9_007_199_254_740_992.0;
+const LARGEST: i64 = 1 << 53;
 
-pub(super) fn write(out: &mut Vec<u8>, previous: f64, value: f64) {
-    for (tag, scale) in (0u64..).zip(SCALES) {
-        let integer = scaled(value, scale);
-        if (integer as f64 / scale).to_bits() == value.to_bits() {
-            let difference = integer - scaled(previous, scale);
-            return write_u64(out, zigzag(difference) << 2 | tag);
+/// An escape with the bits: from here on the number of bytes that follow.
+const BITS: u8 = 16;
+
+/// What stands for a value of which an escape tells more.
+pub(super) const ESCAPE: u64 = 0;
+
+/// The unit of a series, as an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unit(u8);
+
+impl Unit {
+    /// That of every series at first.
+    pub(super) const ONE: Self = Self(2);
+
+    fn per_one(self) -> f64 {
+        PER_ONE[usize::from(self.0)]
+    }
+
+    /// How many units a value is, if they give every bit of it back.
+    fn count(self, value: f64) -> Option<i64> {
+        let count = self.about(value);
+        (self.value(count).to_bits() == value.to_bits()).then_some(count)
+    }
+
+    /// About how many units a value is, within ±2^53; 0 for what is not a number. The same for
+    /// writer and reader whatever the value is.
+    fn about(self, value: f64) -> i64 {
+        let scaled = if self == Self::ONE {
+            value
+        } else {
+            value * self.per_one()
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "cut off, and bounded below; NaN becomes 0"
+        )]
+        let whole = (scaled as i64).clamp(-LARGEST, LARGEST);
+        let rest = scaled - whole as f64;
+        let nearest = whole + i64::from(rest >= 0.5) - i64::from(rest <= -0.5);
+        nearest.clamp(-LARGEST, LARGEST)
+    }
+
+    fn value(self, count: i64) -> f64 {
+        if self == Self::ONE {
+            count as f64
+        } else {
+            count as f64 / self.per_one()
         }
     }
-    write_u64(out, RAW);
-    out.extend_from_slice(&value.to_bits().to_le_bytes());
-}
 
-pub(super) fn read(reader: &mut Reader<'_>, previous: f64) -> Result<f64, Malformed> {
-    let number = reader.u64()?;
-    let tag = number & 3;
-    if tag == RAW {
-        return reader.bits().map(f64::from_bits);
+    /// The coarsest unit that suits a value and is not coarser than this one. One that has been
+    /// nothing but 0 may get a coarser one.
+    fn suiting(self, previous: f64, value: f64) -> Option<(Self, i64)> {
+        let is_new = self == Self::ONE && previous.to_bits() == 0;
+        let first = if is_new { 0 } else { self.0 };
+        let units = (first..).zip(&PER_ONE[usize::from(first)..]);
+        units.map(|(index, _)| Self(index)).find_map(|unit| {
+            let count = unit.count(value)?;
+            Some((unit, count))
+        })
     }
-    let scale = SCALES[usize::from(tag == 1) + 2 * usize::from(tag == 2)];
-    let integer = scaled(previous, scale).wrapping_add(unzigzag(number >> 2));
-    Ok(integer as f64 / scale)
 }
 
-/// The nearest integer within ±2^53; 0 for what is not a number. The same for writer and reader
-/// whatever the value is.
-fn scaled(value: f64, scale: f64) -> i64 {
-    #[expect(clippy::cast_possible_truncation, reason = "clamped; NaN becomes 0")]
-    let integer = (value * scale).round().clamp(-LARGEST, LARGEST) as i64;
-    integer
+/// The number for a value that differs from the previous one of its series; what belongs to an
+/// [`ESCAPE`] is appended to `escapes`.
+pub(super) fn write(unit: &mut Unit, previous: f64, value: f64, escapes: &mut Vec<u8>) -> u64 {
+    if let Some((suiting, count)) = unit.suiting(previous, value) {
+        let difference = count - suiting.about(previous);
+        if suiting == *unit && difference != 0 {
+            return zigzag(difference);
+        }
+        *unit = suiting;
+        escapes.push(suiting.0);
+        write_i64(escapes, difference);
+        return ESCAPE;
+    }
+    // Neighbours differ in their low bytes.
+    let difference = value.to_bits() ^ previous.to_bits();
+    let bytes = difference.to_le_bytes();
+    let length = bytes.len() - difference.leading_zeros() as usize / 8;
+    #[expect(clippy::cast_possible_truncation, reason = "at most 8")]
+    escapes.push(BITS + length as u8);
+    escapes.extend_from_slice(&bytes[..length]);
+    ESCAPE
+}
+
+/// The value for a number; `escapes` is read if it is an [`ESCAPE`].
+pub(super) fn read(
+    unit: &mut Unit,
+    previous: f64,
+    number: u64,
+    escapes: &mut Reader<'_>,
+) -> Result<f64, Malformed> {
+    let mut difference = unzigzag(number);
+    if number == ESCAPE {
+        let kind = escapes.u8()?;
+        if let Some(length) = kind.checked_sub(BITS) {
+            let mut bytes = [0; 8];
+            let place = bytes.get_mut(..usize::from(length));
+            let place = place.ok_or(Malformed("a value of too many bytes"))?;
+            place.copy_from_slice(escapes.take(usize::from(length))?);
+            return Ok(f64::from_bits(
+                previous.to_bits() ^ u64::from_le_bytes(bytes),
+            ));
+        }
+        if usize::from(kind) >= PER_ONE.len() {
+            return Err(Malformed("an unknown unit"));
+        }
+        *unit = Unit(kind);
+        difference = escapes.i64()?;
+    }
+    Ok(unit.value(unit.about(previous).wrapping_add(difference)))
 }
 
 #[cfg(test)]
@@ -48,43 +133,74 @@ mod tests {
 
     use super::*;
 
-    fn size(previous: f64, value: f64) -> usize {
-        let mut bytes = Vec::new();
-        write(&mut bytes, previous, value);
-        let back = read(&mut Reader::new(&bytes), previous).unwrap();
-        assert_eq!(back.to_bits(), value.to_bits(), "{value} after {previous}");
-        bytes.len()
+    /// Writes values one after the other, reads them back and returns how many bytes each took.
+    fn sizes(values: &[f64]) -> Vec<usize> {
+        let (mut previous, mut ours, mut theirs) = (0.0f64, Unit::ONE, Unit::ONE);
+        let mut sizes = Vec::new();
+        for &value in values {
+            let mut escapes = Vec::new();
+            let number = write(&mut ours, previous, value, &mut escapes);
+            let mut reader = Reader::new(&escapes);
+            let back = read(&mut theirs, previous, number, &mut reader).unwrap();
+            assert_eq!(back.to_bits(), value.to_bits(), "{value} after {previous}");
+            assert!(reader.is_empty() && ours == theirs);
+            let bits = (u64::BITS - number.leading_zeros()).max(1);
+            sizes.push(bits.div_ceil(7) as usize + escapes.len());
+            previous = value;
+        }
+        sizes
     }
 
     #[test]
     fn small_steps_are_small() {
-        let cases = [
-            (1_000_000.0, 1_000_015.0, 1),
-            (0.0, 1.0, 1),
-            (18.4, 18.6, 2),
-            (0.18, 0.09, 2),
-            (0.0, 1_795_195_546.0, 5),
-            (1.0, f64::NAN, 9),
-            (f64::NAN, 1.0, 1),
-            (f64::INFINITY, 1.0, 8),
-            (0.0, -0.0, 9),
-            (5.0, std::f64::consts::PI, 9),
+        let cases: [(&[f64], &[usize]); 10] = [
+            (&[1_000_001.0, 1_000_016.0, 1_000_015.0], &[3, 1, 1]),
+            (&[18.4, 18.6, 18.59], &[4, 1, 1]),
+            (&[0.001_234_567, 0.001_234_599, 0.001_1], &[6, 1, 3]),
+            (&[1_795_195_546.0, 1_795_195_547.0], &[5, 1]),
+            (&[8_192_000.0, 8_196_096.0, 8_196_608.0], &[4, 1, 3]),
+            (&[1.0, f64::NAN, 1.0, 1.0], &[1, 10, 1, 3]),
+            (&[f64::INFINITY, 1.0], &[10, 8]),
+            (&[1.0, -0.0, 0.0], &[1, 10, 3]),
+            (&[5.0, std::f64::consts::PI, 3.0], &[1, 9, 3]),
+            (&[0.1 + 0.2, 0.3], &[10, 3]),
         ];
-        for (previous, value, expected) in cases {
-            assert_eq!(size(previous, value), expected, "{value} after {previous}");
+        for (values, expected) in cases {
+            assert_eq!(sizes(values), expected, "{values:?}");
         }
+    }
+
+    fn value() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            any::<u64>().prop_map(f64::from_bits),
+            any::<i64>().prop_map(|value| value as f64),
+            (any::<i32>(), 0..10i32).prop_map(|(v, e)| f64::from(v) / 10f64.powi(e)),
+            any::<i32>().prop_map(|value| f64::from(value) * 512.0),
+            Just(-0.0),
+            Just(0.0),
+        ]
     }
 
     proptest! {
         #[test]
-        fn every_value_comes_back(previous: u64, value: u64) {
-            size(f64::from_bits(previous), f64::from_bits(value));
+        fn every_value_comes_back(values in prop::collection::vec(value(), 1..40)) {
+            sizes(&values);
         }
 
         #[test]
-        fn decimals_come_back(previous: i32, value: i32, digits in 0..8i32) {
-            let scale = 10f64.powi(digits);
-            size(f64::from(previous) / scale, f64::from(value) / scale);
+        fn any_bytes_are_read_or_refused(
+            bytes in prop::collection::vec(any::<u8>(), 0..12),
+            kind in 0u8..30,
+            number: u64,
+            previous: u64,
+        ) {
+            let mut escapes = vec![kind];
+            escapes.extend(bytes);
+            for number in [number, ESCAPE] {
+                let mut reader = Reader::new(&escapes);
+                let mut unit = Unit::ONE;
+                let _ = read(&mut unit, f64::from_bits(previous), number, &mut reader);
+            }
         }
     }
 }

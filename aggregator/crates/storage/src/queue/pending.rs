@@ -8,6 +8,7 @@ use system_stats_model::sample::Millis;
 use tokio::time::Instant;
 
 use super::Done;
+use crate::journal::Records;
 use crate::object::{Event, Object, ObjectKind};
 use crate::store::{PackRow, SeriesRow, TargetRow};
 
@@ -42,7 +43,7 @@ pub(crate) struct Pending {
     pub(crate) seq: u64,
     pub(crate) segment: u64,
     /// Records of the journal.
-    pub(crate) records: Vec<u8>,
+    pub(crate) records: Records,
     pub(crate) targets: Vec<TargetRow>,
     pub(crate) series: Vec<SeriesRow>,
     pub(crate) forgotten_series: Vec<u64>,
@@ -71,7 +72,7 @@ impl Pending {
         Self {
             seq,
             segment: 0,
-            records: Vec::new(),
+            records: Records::default(),
             targets: Vec::new(),
             series: Vec::new(),
             forgotten_series: Vec::new(),
