@@ -2,8 +2,9 @@
 //!
 //! A window of a pack has one layout (which series is which column), clocks (vectors of times,
 //! each stored once however many columns follow it) and groups of [`GROUP`] columns. A column is
-//! the number of its clock, in which of the clock's rows it has a value, and the values. Every
-//! blob has a version byte and a checksum; nothing here is trusted when it is read.
+//! the number of its clock, in which of the clock's rows it has a value, and the values: a byte for
+//! each, which compress well beside those of the other columns, and bits apart, which are stored as
+//! they are. Every blob has a version byte and a checksum; nothing here is trusted when it is read.
 
 mod clocks;
 mod group;

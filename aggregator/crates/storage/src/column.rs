@@ -6,17 +6,23 @@
 //! their minimum, as deltas, or as deltas of deltas, whichever is smallest. Everything else is
 //! combined with its predecessor by exclusive or (Pelkonen et al., "Gorilla", VLDB 2015).
 //!
+//! That is for columns that are read by themselves. Those of a group have two parts: a body, which
+//! is compressed with those of the others, and bits, which could not be.
+//!
 //! The scaling with exceptions follows the idea of ALP (Afroozeh et al., SIGMOD 2023).
 
 mod bits;
 mod cells;
 mod decimal;
 mod integers;
+mod tokens;
 mod xor;
 
 use crate::varint::{Malformed, Reader, write_i64};
 
-pub(crate) use cells::{Cell, Coding, decode_cells, encode_cells, encode_cells_as};
+use decimal::{Scale, Scaled};
+
+pub(crate) use cells::{Cell, Coding, Parts, decode_cells, encode_cells, encode_parts};
 pub(crate) use integers::{decode as decode_integers, encode as encode_integers};
 
 const CONST_INTEGER: u8 = 0;
@@ -24,18 +30,11 @@ const CONST_BITS: u8 = 1;
 const DECIMAL: u8 = 2;
 const XOR: u8 = 3;
 const RAW: u8 = 4;
+const TOKENS: u8 = 5;
 
 /// Appends the encoded form of `values` to `out`. How many there are is not stored.
 pub(crate) fn encode(values: &[f64], out: &mut Vec<u8>) {
-    let Some(&first) = values.first() else { return };
-    if values.iter().all(|v| v.to_bits() == first.to_bits()) {
-        if let Some(integer) = decimal::to_integer(first, 0) {
-            out.push(CONST_INTEGER);
-            write_i64(out, integer);
-        } else {
-            out.push(CONST_BITS);
-            out.extend_from_slice(&first.to_bits().to_le_bytes());
-        }
+    if values.is_empty() || encode_constant(values, out) {
         return;
     }
     let start = out.len();
@@ -53,6 +52,35 @@ pub(crate) fn encode(values: &[f64], out: &mut Vec<u8>) {
     }
 }
 
+/// Appends the encoded form of `values` to the two parts of a group.
+pub(crate) fn encode_split(values: &[f64], body: &mut Vec<u8>, bits: &mut Vec<u8>) {
+    if values.is_empty() || encode_constant(values, body) {
+        return;
+    }
+    body.push(TOKENS);
+    let scaled = Scaled::of(values).unwrap_or_else(|| Scaled::bits(values));
+    scaled.write_head(values, body);
+    tokens::encode(scaled.integers, body, bits);
+}
+
+/// Appends the values if all have the same bits.
+fn encode_constant(values: &[f64], out: &mut Vec<u8>) -> bool {
+    let Some((first, rest)) = values.split_first() else {
+        return false;
+    };
+    if rest.iter().any(|v| v.to_bits() != first.to_bits()) {
+        return false;
+    }
+    if let Some(integer) = Scale::ONE.integer(*first) {
+        out.push(CONST_INTEGER);
+        write_i64(out, integer);
+    } else {
+        out.push(CONST_BITS);
+        out.extend_from_slice(&first.to_bits().to_le_bytes());
+    }
+    true
+}
+
 /// Appends the values as they are, for columns that [`encode`] would not give back.
 pub(crate) fn encode_raw(values: &[f64], out: &mut Vec<u8>) {
     out.push(RAW);
@@ -60,18 +88,23 @@ pub(crate) fn encode_raw(values: &[f64], out: &mut Vec<u8>) {
     out.extend(bits.flatten());
 }
 
-/// Appends `count` values to `out`, from bytes that [`encode`] or [`encode_raw`] wrote.
+/// Appends `count` values to `out`, from what [`encode`], [`encode_split`] or [`encode_raw`] wrote.
 ///
 /// # Errors
 /// On bytes that it did not write; `out` may have grown by up to `count` values then.
-pub(crate) fn decode(bytes: &[u8], count: usize, out: &mut Vec<f64>) -> Result<(), Malformed> {
+pub(crate) fn decode(
+    bytes: &[u8],
+    bits: &[u8],
+    count: usize,
+    out: &mut Vec<f64>,
+) -> Result<(), Malformed> {
     if count == 0 {
         return Ok(());
     }
     let mut reader = Reader::new(bytes);
     match reader.u8()? {
         CONST_INTEGER => {
-            let value = decimal::from_integer(reader.i64()?, 0);
+            let value = Scale::ONE.value(reader.i64()?);
             out.extend(std::iter::repeat_n(value, count));
         }
         CONST_BITS => {
@@ -80,6 +113,9 @@ pub(crate) fn decode(bytes: &[u8], count: usize, out: &mut Vec<f64>) -> Result<(
         }
         DECIMAL => decimal::decode(&mut reader, count, out)?,
         XOR => xor::decode(&mut reader, count, out)?,
+        TOKENS => decimal::decode_with(&mut reader, out, |reader, push| {
+            tokens::decode(reader, bits, count, push)
+        })?,
         RAW => {
             for _ in 0..count {
                 out.push(f64::from_bits(reader.bits()?));
@@ -101,13 +137,18 @@ mod tests {
         let mut bytes = Vec::new();
         encode(values, &mut bytes);
         let mut back = Vec::new();
-        decode(&bytes, values.len(), &mut back).unwrap();
+        decode(&bytes, &[], values.len(), &mut back).unwrap();
         let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(values), bits(&back));
         let mut raw = Vec::new();
         encode_raw(values, &mut raw);
         back.clear();
-        decode(&raw, values.len(), &mut back).unwrap();
+        decode(&raw, &[], values.len(), &mut back).unwrap();
+        assert_eq!(bits(values), bits(&back));
+        let (mut body, mut rest) = (Vec::new(), Vec::new());
+        encode_split(values, &mut body, &mut rest);
+        back.clear();
+        decode(&body, &rest, values.len(), &mut back).unwrap();
         assert_eq!(bits(values), bits(&back));
         bytes.len()
     }
@@ -170,6 +211,8 @@ mod tests {
             any::<u64>().prop_map(f64::from_bits),
             any::<i32>().prop_map(f64::from),
             (any::<i32>(), 0..6i32).prop_map(|(v, e)| f64::from(v) / 10f64.powi(e)),
+            any::<i32>().prop_map(|v| f64::from(v) * 0.001),
+            any::<i32>().prop_map(|v| f64::from(v) / 1000.0 / 1000.0),
             Just(STALE),
             Just(-0.0),
             Just(0.0),
@@ -199,7 +242,8 @@ mod tests {
         #[test]
         fn any_bytes_are_decoded_or_refused(
             bytes in prop::collection::vec(any::<u8>(), 0..60),
-            kind in 0u8..6,
+            bits in prop::collection::vec(any::<u8>(), 0..60),
+            kind in 0u8..7,
             count in 0usize..400,
         ) {
             let mut bytes = bytes;
@@ -207,7 +251,7 @@ mod tests {
                 *first = kind;
             }
             let mut out = Vec::new();
-            let decoded = decode(&bytes, count, &mut out);
+            let decoded = decode(&bytes, &bits, count, &mut out);
             prop_assert!(out.len() <= count);
             prop_assert!(decoded.is_err() || out.len() == count);
         }

@@ -15,11 +15,13 @@ use std::sync::Arc;
 use system_stats_model::sample::Millis;
 
 use crate::block::{GROUP, Group, GroupWriter, Layout, encode_clocks, group_of};
-use crate::column::Coding;
+use crate::column::{Coding, Parts};
 use crate::head::Tally;
 use crate::past::Deletion;
 use crate::store::BlockRow;
 use crate::varint::Malformed;
+
+use merge::Stored;
 
 pub(crate) use base::Base;
 pub(crate) use source::Source;
@@ -201,11 +203,15 @@ impl Fold {
         let mut writer = GroupWriter::default();
         for content in contents {
             match &content.stored {
-                Some((clock, cells)) if coding == Coding::Packed => writer.copy(*clock, cells),
+                Some(Stored { clock, body, bits }) if coding == Coding::Packed => {
+                    writer.copy(*clock, Parts { body, bits });
+                }
                 _ => {
                     let clock = self.clocks.get(content.clock);
-                    let cells = content.cells(clock.map_or(&[][..], |clock| clock));
-                    writer.push(coding, content.clock, clock.map_or(0, |c| c.len()), &cells);
+                    let clock = clock.map_or(&[][..], |clock| clock);
+                    let rows = content.rows(clock);
+                    let of = (content.clock, clock.len());
+                    writer.push(coding, of, &rows, content.values());
                 }
             }
         }

@@ -17,7 +17,7 @@ pub(crate) use policy::Policy;
 pub(crate) use row::Row;
 pub(crate) use tally::Tally;
 pub(crate) use target::{Appended, TargetHead};
-pub(crate) use tile::{DecodeError, Tile};
+pub(crate) use tile::DecodeError;
 pub(crate) use window::{Window, cut};
 
 use system_stats_model::sample::Millis;

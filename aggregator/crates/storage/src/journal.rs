@@ -15,7 +15,7 @@ mod value;
 
 pub(crate) use chain::Chain;
 pub(crate) use decode::{Decoder, Replayed};
-pub(crate) use frame::{pack, unpack};
+pub(crate) use frame::{pack, pack_split, unpack, unpack_split};
 
 use system_stats_model::matcher::{MatchOp, Matcher};
 use system_stats_model::sample::TimeRange;

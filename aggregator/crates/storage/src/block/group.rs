@@ -1,43 +1,58 @@
 //! A group: up to [`GROUP`] columns in one blob.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Clocks, GROUP};
-use crate::column::{Cell, Coding, decode_cells, encode_cells_as};
-use crate::journal::{pack, unpack};
+use crate::column::{Coding, Parts, decode_cells, encode_parts};
+use crate::journal::{pack_split, unpack_split};
 use crate::varint::{Malformed, Reader, write_len};
 
 /// A group while it is being written.
 #[derive(Debug, Default)]
 pub(crate) struct GroupWriter {
-    lengths: Vec<usize>,
+    /// Of each column's two parts.
+    lengths: Vec<(usize, usize)>,
     bodies: Vec<u8>,
-    values: Vec<f64>,
+    bits: Vec<u8>,
 }
 
 impl GroupWriter {
     /// Adds a column without a sample.
     pub(crate) fn skip(&mut self) {
-        self.lengths.push(0);
+        self.lengths.push((0, 0));
     }
 
-    /// Adds a column as it is stored elsewhere: in a tile of the head whose clock is `clock`.
-    pub(crate) fn copy(&mut self, clock: usize, column: &[u8]) {
-        let from = self.bodies.len();
+    /// Adds a column as it is stored elsewhere, where its clock is `clock`.
+    pub(crate) fn copy(&mut self, clock: usize, column: Parts<'_>) {
+        let from = (self.bodies.len(), self.bits.len());
         write_len(&mut self.bodies, clock);
-        self.bodies.extend_from_slice(column);
-        self.lengths.push(self.bodies.len() - from);
+        self.bodies.extend_from_slice(column.body);
+        self.bits.extend_from_slice(column.bits);
+        self.end(from);
     }
 
-    /// Adds a column of samples in some rows of clock `clock`, which has so many.
-    pub(crate) fn push(&mut self, coding: Coding, clock: usize, rows: usize, cells: &[Cell]) {
-        if cells.is_empty() {
+    /// Adds a column: as many values as rows, ascending, of clock `clock`, which has `all` rows.
+    pub(crate) fn push(
+        &mut self,
+        coding: Coding,
+        (clock, all): (usize, usize),
+        rows: &[u32],
+        values: &[f64],
+    ) {
+        if rows.is_empty() {
             return self.skip();
         }
-        let from = self.bodies.len();
+        let from = (self.bodies.len(), self.bits.len());
         write_len(&mut self.bodies, clock);
-        encode_cells_as(coding, cells, rows, &mut self.bodies, &mut self.values);
-        self.lengths.push(self.bodies.len() - from);
+        let (bodies, bits) = (&mut self.bodies, &mut self.bits);
+        encode_parts(coding, (rows, all), values, bodies, bits);
+        self.end(from);
+    }
+
+    fn end(&mut self, from: (usize, usize)) {
+        let lengths = (self.bodies.len() - from.0, self.bits.len() - from.1);
+        self.lengths.push(lengths);
     }
 
     /// Whether no column has a sample.
@@ -50,13 +65,18 @@ impl GroupWriter {
     /// # Errors
     /// When zstd fails, which it does only when memory is short.
     pub(crate) fn finish(&mut self) -> std::io::Result<Vec<u8>> {
-        let mut content = Vec::with_capacity(self.bodies.len() + 2 * self.lengths.len() + 2);
+        let mut content = Vec::with_capacity(self.bodies.len() + 4 * self.lengths.len() + 2);
         write_len(&mut content, self.lengths.len());
-        for length in self.lengths.drain(..) {
-            write_len(&mut content, length);
+        for (body, _) in &self.lengths {
+            write_len(&mut content, *body);
+        }
+        for (_, bits) in self.lengths.drain(..) {
+            write_len(&mut content, bits);
         }
         content.append(&mut self.bodies);
-        pack(&content)
+        let blob = pack_split(&content, &self.bits);
+        self.bits.clear();
+        blob
     }
 }
 
@@ -64,8 +84,14 @@ impl GroupWriter {
 #[derive(Debug)]
 pub(crate) struct Group {
     content: Vec<u8>,
-    /// Where each column is; an empty place has no sample.
-    columns: Vec<(u32, u32)>,
+    columns: Vec<Column>,
+}
+
+/// Where the two parts of a column are; without a body it has no sample.
+#[derive(Debug, Default)]
+struct Column {
+    body: Range<usize>,
+    bits: Range<usize>,
 }
 
 impl Group {
@@ -80,29 +106,34 @@ impl Group {
                 columns: Vec::new(),
             });
         }
-        let content = unpack(blob)?;
-        let mut reader = Reader::new(&content);
+        let (content, split) = unpack_split(blob)?;
+        // Before columns had two parts there was nothing behind the bodies.
+        let end = split.unwrap_or(content.len());
+        let mut reader = Reader::new(&content[..end]);
         let count = reader.count()?;
         if count > GROUP {
             return Err(Malformed("more columns than a group has"));
         }
-        let mut columns = Vec::with_capacity(count);
-        let mut length = 0u32;
-        for _ in 0..count {
-            let body = reader.u32()?;
-            let end = length.checked_add(body);
-            let end = end.ok_or(Malformed("columns of over four gigabytes"))?;
-            columns.push((length, end));
-            length = end;
+        let mut columns: Vec<Column> = Vec::new();
+        columns.resize_with(count, Column::default);
+        let mut at = 0usize;
+        for column in &mut columns {
+            column.body = at..at.saturating_add(reader.u32()? as usize);
+            at = column.body.end;
         }
-        if length as usize != reader.remaining() {
+        let bodies = at;
+        at = end;
+        for column in &mut columns {
+            let length = if split.is_some() { reader.u32()? } else { 0 };
+            column.bits = at..at.saturating_add(length as usize);
+            at = column.bits.end;
+        }
+        if bodies != reader.remaining() || at != content.len() {
             return Err(Malformed("columns of another length than announced"));
         }
-        let start = u32::try_from(content.len() - reader.remaining());
-        let start = start.map_err(|_| Malformed("too large"))?;
-        for place in &mut columns {
-            place.0 += start;
-            place.1 += start;
+        let start = end - bodies;
+        for column in &mut columns {
+            column.body = column.body.start + start..column.body.end + start;
         }
         Ok(Self { content, columns })
     }
@@ -111,15 +142,19 @@ impl Group {
     ///
     /// # Errors
     /// When it does not begin with a clock.
-    pub(crate) fn column(&self, at: usize) -> Result<Option<(usize, &[u8])>, Malformed> {
-        let place = self.columns.get(at);
-        let body = place.and_then(|place| self.content.get(place.0 as usize..place.1 as usize));
-        let Some(body) = body.filter(|body| !body.is_empty()) else {
+    pub(crate) fn column(&self, at: usize) -> Result<Option<(usize, Parts<'_>)>, Malformed> {
+        let Some(column) = self.columns.get(at) else {
             return Ok(None);
         };
+        let part = |part: &Range<usize>| self.content.get(part.clone()).unwrap_or_default();
+        let (body, bits) = (part(&column.body), part(&column.bits));
+        if body.is_empty() {
+            return Ok(None);
+        }
         let mut reader = Reader::new(body);
         let clock = reader.u32()? as usize;
-        Ok(Some((clock, reader.take(reader.remaining())?)))
+        let body = reader.take(reader.remaining())?;
+        Ok(Some((clock, Parts { body, bits })))
     }
 
     /// Appends a column's values, and calls `times` with the times of some after the other, counted
@@ -150,6 +185,7 @@ mod tests {
 
     use super::*;
     use crate::block::encode_clocks;
+    use crate::journal::pack;
 
     fn read(group: &Group, at: usize, clocks: &Clocks) -> Vec<(u32, u64)> {
         let (mut times, mut values) = (Vec::new(), Vec::new());
@@ -172,9 +208,9 @@ mod tests {
             let clocks = Clocks::decode(encode_clocks(&[0, 1, 2].map(clock)).into()).unwrap();
             let mut writer = GroupWriter::default();
             for (clock, cells) in &columns {
-                let cells: Vec<Cell> =
-                    cells.iter().map(|(row, bits)| (*row, f64::from_bits(*bits))).collect();
-                writer.push(Coding::Packed, *clock, 40, &cells);
+                let cells = cells.iter().map(|(row, bits)| (*row, f64::from_bits(*bits)));
+                let (rows, values): (Vec<u32>, Vec<f64>) = cells.unzip();
+                writer.push(Coding::Packed, (*clock, 40), &rows, &values);
             }
             let group = Group::decode(&writer.finish().unwrap()).unwrap();
             prop_assert!(writer.is_empty());
@@ -190,9 +226,11 @@ mod tests {
         fn any_bytes_are_decoded_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
             let clocks = Clocks::decode(encode_clocks(&[Arc::from([1, 2, 3])]).into()).unwrap();
             prop_assert!(Group::decode(&[bytes.as_slice(), b"x"].concat()).is_err());
-            if let Ok(group) = Group::decode(&pack(&bytes).unwrap()) {
-                for at in 0..=GROUP {
-                    let _ = group.read(at, &clocks, &mut Vec::new(), &mut |_| ());
+            for blob in [pack(&bytes), pack_split(&bytes, &bytes)] {
+                if let Ok(group) = Group::decode(&blob.unwrap()) {
+                    for at in 0..=GROUP {
+                        let _ = group.read(at, &clocks, &mut Vec::new(), &mut |_| ());
+                    }
                 }
             }
         }

@@ -144,6 +144,25 @@ pub(crate) fn unpack(
     Ok(())
 }
 
+/// The `width` bits (1 to 64) that begin at bit `at`; what lies beyond the end is 0.
+pub(crate) fn bits_at(bytes: &[u8], at: usize, width: u32) -> u64 {
+    let word = |at: usize| {
+        let rest = bytes.get(at / 8..).unwrap_or_default();
+        let word = rest.first_chunk().copied().unwrap_or_else(|| {
+            let mut word = [0; 8];
+            word[..rest.len()].copy_from_slice(rest);
+            word
+        });
+        u64::from_le_bytes(word) >> (at % 8)
+    };
+    let bits = if width <= WIDEST {
+        word(at)
+    } else {
+        word(at) & u64::from(u32::MAX) | word(at + 32) << 32
+    };
+    bits & u64::MAX >> (u64::BITS - width)
+}
+
 /// How many bits `value` needs.
 pub(crate) fn width(value: u64) -> u32 {
     u64::BITS - value.leading_zeros()
@@ -173,6 +192,11 @@ mod tests {
                 prop_assert_eq!(reader.read(number.1), Ok(cut(number)));
             }
             prop_assert!(reader.read(8).is_err());
+            let mut at = 0;
+            for &number in numbers.iter().filter(|number| number.1 > 0) {
+                prop_assert_eq!(bits_at(&out, at, number.1), cut(number));
+                at += number.1 as usize;
+            }
         }
 
         #[test]

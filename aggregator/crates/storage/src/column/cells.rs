@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{decode, encode, encode_raw};
+use super::{decode, encode, encode_raw, encode_split};
 use crate::varint::{Malformed, Reader, write_len};
 
 /// How the rows in which a column has a value are written.
@@ -20,62 +20,83 @@ pub(crate) enum Coding {
     Raw,
 }
 
+/// A column as it is stored: what is compressed with others, and bits that are not. One that is
+/// stored by itself has no such bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Parts<'a> {
+    pub(crate) body: &'a [u8],
+    pub(crate) bits: &'a [u8],
+}
+
+impl<'a> From<&'a [u8]> for Parts<'a> {
+    fn from(body: &'a [u8]) -> Self {
+        Self { body, bits: &[] }
+    }
+}
+
 /// Appends a column of `cells`, ascending by row, of a clock of so many rows. `values` is room
 /// that is used again.
 pub(crate) fn encode_cells(cells: &[Cell], rows: usize, out: &mut Vec<u8>, values: &mut Vec<f64>) {
-    encode_cells_as(Coding::Packed, cells, rows, out, values);
-}
-
-/// The same, with a choice.
-pub(crate) fn encode_cells_as(
-    coding: Coding,
-    cells: &[Cell],
-    rows: usize,
-    out: &mut Vec<u8>,
-    values: &mut Vec<f64>,
-) {
-    if cells.len() == rows {
-        out.push(ALL_ROWS);
-    } else {
-        // A gap in a list costs a byte or two.
-        let listed = cells.len() * 2;
-        if listed < rows / 8 {
-            out.push(LIST);
-            write_len(out, cells.len());
-            let mut next = 0;
-            for &(row, _) in cells {
-                write_len(out, (row - next) as usize);
-                next = row + 1;
-            }
-        } else {
-            out.push(BITMAP);
-            let from = out.len();
-            out.resize(from + rows.div_ceil(8), 0);
-            for &(row, _) in cells {
-                out[from + row as usize / 8] |= 1 << (row % 8);
-            }
-        }
-    }
+    write_presence(cells.iter().map(|cell| cell.0), rows, out);
     values.clear();
     values.extend(cells.iter().map(|&(_, value)| value));
+    encode(values, out);
+}
+
+/// Appends a column to the two parts of a group: as many values as rows, ascending, of a clock that
+/// has `all`.
+pub(crate) fn encode_parts(
+    coding: Coding,
+    (rows, all): (&[u32], usize),
+    values: &[f64],
+    body: &mut Vec<u8>,
+    bits: &mut Vec<u8>,
+) {
+    write_presence(rows.iter().copied(), all, body);
     match coding {
-        Coding::Packed => encode(values, out),
-        Coding::Raw => encode_raw(values, out),
+        Coding::Packed => encode_split(values, body, bits),
+        Coding::Raw => encode_raw(values, body),
+    }
+}
+
+fn write_presence(present: impl ExactSizeIterator<Item = u32>, rows: usize, out: &mut Vec<u8>) {
+    let count = present.len();
+    if count == rows {
+        out.push(ALL_ROWS);
+        return;
+    }
+    // A gap in a list costs a byte or two.
+    let listed = count * 2;
+    if listed < rows / 8 {
+        out.push(LIST);
+        write_len(out, count);
+        let mut next = 0;
+        for row in present {
+            write_len(out, (row - next) as usize);
+            next = row + 1;
+        }
+    } else {
+        out.push(BITMAP);
+        let from = out.len();
+        out.resize(from + rows.div_ceil(8), 0);
+        for row in present {
+            out[from + row as usize / 8] |= 1 << (row % 8);
+        }
     }
 }
 
 /// Appends a column's values, and calls `present` with runs of the rows that have one, ascending.
 ///
 /// # Errors
-/// On bytes that [`encode_cells`] did not write for a clock of so many rows; at most `rows`
+/// On bytes that [`encode_cells`] or [`encode_parts`] did not write for a clock of so many rows; at most `rows`
 /// values have been appended then.
 pub(crate) fn decode_cells(
-    bytes: &[u8],
+    column: Parts<'_>,
     rows: usize,
     values: &mut Vec<f64>,
     present: &mut impl FnMut(Range<u32>),
 ) -> Result<(), Malformed> {
-    let mut reader = Reader::new(bytes);
+    let mut reader = Reader::new(column.body);
     let rows = u32::try_from(rows).map_err(|_| Malformed("too many rows"))?;
     let count = match reader.u8()? {
         ALL_ROWS => {
@@ -105,7 +126,7 @@ pub(crate) fn decode_cells(
         }
         _ => return Err(Malformed("an unknown kind of presence")),
     };
-    decode(reader.take(reader.remaining())?, count, values)
+    decode(reader.take(reader.remaining())?, column.bits, count, values)
 }
 
 #[cfg(test)]
@@ -129,15 +150,26 @@ mod tests {
             let mut out = Vec::new();
             encode_cells(&floats, rows, &mut out, &mut Vec::new());
             let (mut at, mut values) = (Vec::new(), Vec::new());
-            decode_cells(&out, rows, &mut values, &mut |rows| at.extend(rows)).unwrap();
+            decode_cells(Parts::from(&*out), rows, &mut values, &mut |rows| at.extend(rows)).unwrap();
             let back: Vec<(u32, u64)> =
                 at.into_iter().zip(values.iter().map(|value| value.to_bits())).collect();
-            prop_assert_eq!(back, cells);
+            prop_assert_eq!(&back, &cells);
+            let (present, floats): (Vec<u32>, Vec<f64>) = floats.into_iter().unzip();
+            for coding in [Coding::Packed, Coding::Raw] {
+                let (mut body, mut bits) = (Vec::new(), Vec::new());
+                encode_parts(coding, (&present, rows), &floats, &mut body, &mut bits);
+                let (mut at, mut values) = (Vec::new(), Vec::new());
+                let column = Parts { body: &body, bits: &bits };
+                decode_cells(column, rows, &mut values, &mut |rows| at.extend(rows)).unwrap();
+                let back = at.into_iter().zip(values.iter().map(|value| value.to_bits()));
+                prop_assert_eq!(&back.collect::<Vec<_>>(), &cells);
+            }
         }
 
         #[test]
         fn any_bytes_are_decoded_or_refused(
             bytes in prop::collection::vec(any::<u8>(), 0..80),
+            bits in prop::collection::vec(any::<u8>(), 0..80),
             kind in 0u8..4,
             rows in 0usize..500,
         ) {
@@ -146,7 +178,8 @@ mod tests {
                 *first = kind;
             }
             let (mut present, mut values) = (0, Vec::new());
-            let decoded = decode_cells(&bytes, rows, &mut values, &mut |rows| present += rows.len());
+            let column = Parts { body: &bytes, bits: &bits };
+            let decoded = decode_cells(column, rows, &mut values, &mut |rows| present += rows.len());
             prop_assert!(present <= rows && values.len() <= rows);
             prop_assert!(decoded.is_err() || values.len() == present);
         }

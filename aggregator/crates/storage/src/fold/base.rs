@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Source;
 use crate::block::{Clocks, GROUP, Group, Layout, group_of};
+use crate::column::Parts;
 use crate::varint::Malformed;
 
 /// The clocks of a window, and those of its groups that a fold touches.
@@ -22,7 +23,7 @@ impl Base {
         &self,
         group: u32,
         at: usize,
-    ) -> Result<Option<(usize, &[u8])>, Malformed> {
+    ) -> Result<Option<(usize, Parts<'_>)>, Malformed> {
         match self.groups.get(&group) {
             Some(group) => group.column(at),
             None => Ok(None),

@@ -6,9 +6,35 @@ use system_stats_model::sample::Millis;
 
 use super::{Fold, FoldError, Folded};
 use crate::block::Group;
-use crate::column::{Cell, decode_cells};
+use crate::column::{Parts, decode_cells};
 use crate::head::Tally;
 use crate::varint::Malformed;
+
+/// Times since the window's start, ascending, and as many values.
+#[derive(Debug, Default)]
+pub(super) struct Samples {
+    pub(super) times: Vec<u32>,
+    pub(super) values: Vec<f64>,
+}
+
+impl Samples {
+    fn push(&mut self, (time, value): (u32, f64)) {
+        self.times.push(time);
+        self.values.push(value);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u32, f64)> {
+        self.times.iter().copied().zip(self.values.iter().copied())
+    }
+}
+
+/// A column as a block has it.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) clock: usize,
+    pub(super) body: Vec<u8>,
+    pub(super) bits: Vec<u8>,
+}
 
 /// A column before it is written.
 #[derive(Debug, Default)]
@@ -16,10 +42,9 @@ pub(super) struct Content {
     id: u32,
     /// The clock to write it on.
     pub(super) clock: usize,
-    /// Times since the window's start, and values.
-    samples: Vec<(u32, f64)>,
-    /// The same on a clock, encoded elsewhere before.
-    pub(super) stored: Option<(usize, Vec<u8>)>,
+    samples: Samples,
+    /// The same as a block has them already.
+    pub(super) stored: Option<Stored>,
     added: Tally,
     added_samples: u64,
     is_again: bool,
@@ -27,30 +52,34 @@ pub(super) struct Content {
 }
 
 impl Content {
-    /// Its cells on a clock that has all of its moments.
-    pub(super) fn cells(&self, clock: &[u32]) -> Vec<Cell> {
+    pub(super) fn values(&self) -> &[f64] {
+        &self.samples.values
+    }
+
+    /// In which rows of a clock that has all of its moments they are.
+    pub(super) fn rows(&self, clock: &[u32]) -> Vec<u32> {
+        let times = &self.samples.times;
+        if times == clock {
+            return (0u32..).take(clock.len()).collect();
+        }
         let mut from = 0;
-        let mut place = |time: u32| {
+        let mut place = |time: &u32| {
             let at = match clock.get(from) {
-                Some(&next) if next == time => from,
-                _ => clock.binary_search(&time).ok()?,
+                Some(next) if next == time => from,
+                _ => clock.binary_search(time).ok()?,
             };
             from = at + 1;
             u32::try_from(at).ok()
         };
-        let cells = self.samples.iter();
-        cells
-            .filter_map(|&(time, value)| Some((place(time)?, value)))
-            .collect()
+        times.iter().filter_map(&mut place).collect()
     }
 
     pub(super) fn is(&self, times: &[u32], values: &[f64]) -> bool {
-        let same = |((time, value), have): ((&u32, &f64), &(u32, f64))| {
-            *time == have.0 && value.to_bits() == have.1.to_bits()
-        };
-        times.len() == self.samples.len()
-            && values.len() == self.samples.len()
-            && times.iter().zip(values).zip(&self.samples).all(same)
+        let have = &self.samples.values;
+        let mut values = values.iter().zip(have);
+        self.samples.times == times
+            && values.len() == have.len()
+            && values.all(|(value, have)| value.to_bits() == have.to_bits())
     }
 
     pub(super) fn report(&mut self, folded: &mut Folded) {
@@ -62,6 +91,15 @@ impl Content {
         }
         folded.refused += self.refused;
         folded.samples += self.added_samples;
+    }
+
+    /// Takes samples of which all are new.
+    fn take(&mut self, start: Millis, samples: Samples) {
+        for (time, value) in samples.iter() {
+            self.added.count(start + Millis::from(time), value);
+        }
+        self.added_samples += samples.times.len() as u64;
+        self.samples = samples;
     }
 
     fn add(&mut self, start: Millis, sample: (u32, f64)) {
@@ -93,28 +131,31 @@ impl Fold {
             let Some(owner) = owner else {
                 return Ok(content);
             };
-            let source = &self.sources[owner];
             content.clock = self.clock_of[owner];
-            if self.clocks[content.clock] == *source.clock() {
-                let cells = source.cells(id).map(<[u8]>::to_vec);
-                content.stored = cells.map(|cells| (content.clock, cells));
-            }
-            for sample in source.samples(id, self.start)? {
-                content.add(self.start, sample);
-            }
+            content.take(self.start, self.sources[owner].samples(id, self.start)?);
             return Ok(content);
         };
         content.clock = clock;
-        let mut kept = self.base_samples(clock, cells)?;
-        let before = kept.len();
-        kept.retain(|&(time, _)| {
+        let have = self.base_samples(clock, cells)?;
+        let is_kept = |time: u32| {
             let timestamp = self.start + Millis::from(time);
             !self.deletions.iter().any(|one| one.hides(id, timestamp))
-        });
+        };
+        let is_whole = have.times.iter().all(|&time| is_kept(time));
+        let kept = if is_whole {
+            have
+        } else {
+            let mut kept = Samples::default();
+            let some = have.iter().filter(|sample| is_kept(sample.0));
+            some.for_each(|sample| kept.push(sample));
+            kept
+        };
         let Some(owner) = owner else {
-            if kept.len() == before {
-                content.stored = Some((clock, cells.to_vec()));
-            }
+            content.stored = is_whole.then(|| Stored {
+                clock,
+                body: cells.body.to_vec(),
+                bits: cells.bits.to_vec(),
+            });
             content.samples = kept;
             return Ok(content);
         };
@@ -124,18 +165,18 @@ impl Fold {
         Ok(content)
     }
 
-    fn base_samples(&self, clock: usize, cells: &[u8]) -> Result<Vec<(u32, f64)>, Malformed> {
+    fn base_samples(&self, clock: usize, cells: Parts<'_>) -> Result<Samples, Malformed> {
         let (mut times, mut values) = (Vec::new(), Vec::new());
         read_cells(clock, cells, &self.clocks, &mut times, &mut values)?;
-        Ok(times.into_iter().zip(values).collect())
+        Ok(Samples { times, values })
     }
 }
 
 impl Content {
     /// Both ascending; of one moment what is there already stays.
-    fn merge(&mut self, start: Millis, kept: &[(u32, f64)], new: &[(u32, f64)]) {
-        let mut new = new.iter().copied().peekable();
-        for &(time, value) in kept {
+    fn merge(&mut self, start: Millis, kept: &Samples, new: &Samples) {
+        let mut new = new.iter().peekable();
+        for (time, value) in kept.iter() {
             while let Some(sample) = new.next_if(|sample| sample.0 < time) {
                 self.add(start, sample);
             }
@@ -166,7 +207,7 @@ pub(super) fn read(
 
 fn read_cells(
     clock: usize,
-    cells: &[u8],
+    cells: Parts<'_>,
     clocks: &[Arc<[u32]>],
     times: &mut Vec<u32>,
     values: &mut Vec<f64>,

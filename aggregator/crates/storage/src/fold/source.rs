@@ -4,53 +4,56 @@ use std::sync::Arc;
 
 use system_stats_model::sample::{Millis, TimeRange};
 
-use crate::head::{Tile, Window};
+use super::merge::Samples;
+use crate::head::Window;
 use crate::varint::Malformed;
 
-/// A target's frozen windows, and the same as one tile.
+/// A target's frozen windows.
 #[derive(Debug)]
 pub(crate) struct Source {
     windows: Vec<Arc<Window>>,
-    tile: Arc<Tile>,
+    /// Every moment, since the start of the windows.
+    clock: Arc<[u32]>,
+    ids: Arc<[u32]>,
 }
 
 impl Source {
     /// None if the windows, which all begin at `start`, hold nothing.
-    ///
-    /// # Errors
-    /// When memory is broken.
-    pub(crate) fn new(start: Millis, windows: Vec<Arc<Window>>) -> Result<Option<Self>, Malformed> {
-        let tile = Window::whole(start, &windows)?;
-        Ok(tile.map(|tile| Self { windows, tile }))
+    pub(crate) fn new(start: Millis, windows: Vec<Arc<Window>>) -> Option<Self> {
+        let (clock, ids) = Window::outline(start, &windows);
+        (!ids.is_empty()).then(|| Self {
+            windows,
+            clock: clock.into(),
+            ids,
+        })
     }
 
     /// The series, ascending.
     pub(crate) fn ids(&self) -> &[u32] {
-        self.tile.ids()
+        &self.ids
     }
 
     pub(super) fn clock(&self) -> &Arc<[u32]> {
-        self.tile.clock()
+        &self.clock
     }
 
-    /// A series' cells on the source's own clock, as they are stored.
-    pub(super) fn cells(&self, id: u32) -> Option<&[u8]> {
-        self.tile.cells(id)
-    }
-
-    /// A series' samples, read another way than the tile was made: times since `start`.
-    pub(super) fn samples(&self, id: u32, start: Millis) -> Result<Vec<(u32, f64)>, Malformed> {
+    /// A series' samples; of one moment that of the first window counts. Times are since `start`.
+    ///
+    /// # Errors
+    /// When memory is broken.
+    pub(super) fn samples(&self, id: u32, start: Millis) -> Result<Samples, Malformed> {
         let (mut timestamps, mut values) = (Vec::new(), Vec::new());
         for window in &self.windows {
             window.read(id, TimeRange::ALL, &mut timestamps, &mut values)?;
         }
         let since = |timestamp: Millis| u32::try_from(timestamp - start).unwrap_or(u32::MAX);
-        let times = timestamps.into_iter().map(since);
-        let mut samples: Vec<(u32, f64)> = times.zip(values).collect();
+        let mut times: Vec<u32> = timestamps.into_iter().map(since).collect();
         if self.windows.len() > 1 {
+            let mut samples: Vec<(u32, f64)> = times.into_iter().zip(values).collect();
             samples.sort_by_key(|sample| sample.0);
             samples.dedup_by_key(|sample| sample.0);
+            (times, values) = samples.into_iter().unzip();
         }
-        Ok(samples)
+        Ok(Samples { times, values })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use system_stats_model::sample::{Millis, TimeRange};
 
 use super::row::Row;
-use crate::column::{Cell, decode_cells, encode_cells};
+use crate::column::{Cell, Parts, decode_cells, encode_cells};
 use crate::varint::Malformed;
 
 /// A column of a tile cannot be read.
@@ -39,8 +39,7 @@ impl Tile {
         rows: &[Arc<Row>],
         drop: Option<&dyn Fn(u32, Millis) -> bool>,
     ) -> Result<Option<Self>, DecodeError> {
-        let clock = clock(start, tiles, rows);
-        let ids = ids(tiles, rows);
+        let (clock, ids) = outline(start, tiles, rows);
         let mut offsets = Vec::with_capacity(ids.len() + 1);
         let mut kept = Vec::with_capacity(ids.len());
         let mut data = Vec::new();
@@ -93,15 +92,6 @@ impl Tile {
         self.clock.len()
     }
 
-    pub(crate) fn clock(&self) -> &Arc<[u32]> {
-        &self.clock
-    }
-
-    /// A series' cells as they are stored.
-    pub(crate) fn cells(&self, id: u32) -> Option<&[u8]> {
-        self.column(id)
-    }
-
     pub(crate) fn samples(&self) -> usize {
         self.samples
     }
@@ -126,7 +116,7 @@ impl Tile {
             return Ok(());
         };
         let time = |since: &u32| self.start + Millis::from(*since);
-        decode_cells(column, self.clock.len(), values, &mut |rows| {
+        decode_cells(Parts::from(column), self.clock.len(), values, &mut |rows| {
             let rows = rows.start as usize..rows.end as usize;
             timestamps.extend(self.clock[rows].iter().map(time));
         })
@@ -142,9 +132,14 @@ impl Tile {
             return Ok(None);
         };
         let (mut rows, mut values) = (Vec::new(), Vec::new());
-        decode_cells(column, self.clock.len(), &mut values, &mut |some| {
-            rows.extend(some);
-        })?;
+        decode_cells(
+            Parts::from(column),
+            self.clock.len(),
+            &mut values,
+            &mut |some| {
+                rows.extend(some);
+            },
+        )?;
         let found = rows.iter().position(|&at| at as usize == row);
         Ok(found.and_then(|at| values.get(at).copied()))
     }
@@ -167,6 +162,15 @@ fn offset(length: usize) -> u32 {
     // A window of a target is a few hundred megabytes at the very most: 100,000 series a second
     // for an hour at a byte each.
     u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// Every moment, since `start`, and every series; both ascending.
+pub(super) fn outline(
+    start: Millis,
+    tiles: &[Arc<Tile>],
+    rows: &[Arc<Row>],
+) -> (Vec<u32>, Arc<[u32]>) {
+    (clock(start, tiles, rows), ids(tiles, rows))
 }
 
 fn clock(start: Millis, tiles: &[Arc<Tile>], rows: &[Arc<Row>]) -> Vec<u32> {

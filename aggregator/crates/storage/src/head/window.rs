@@ -7,7 +7,7 @@ use system_stats_model::sample::{Millis, TimeRange};
 
 use super::WINDOW;
 use super::row::Row;
-use super::tile::{DecodeError, Tile};
+use super::tile::{self, DecodeError, Tile};
 
 /// So many rows are kept as they came before they become a tile.
 const OPEN_ROWS: usize = 16;
@@ -106,6 +106,17 @@ impl Window {
         let rows = windows.iter().flat_map(|w| w.late.values().chain(&w.open));
         let rows: Vec<_> = rows.cloned().collect();
         Ok(Tile::merge(start, &tiles, &rows, None)?.map(Arc::new))
+    }
+
+    /// The moments of windows that begin at `start`, since then, and their series; both ascending.
+    pub(crate) fn outline(start: Millis, windows: &[Arc<Self>]) -> (Vec<u32>, Arc<[u32]>) {
+        let tiles = windows.iter().flat_map(|w| w.tiles.iter().cloned());
+        let rows = windows.iter().flat_map(|w| w.late.values().chain(&w.open));
+        tile::outline(
+            start,
+            &tiles.collect::<Vec<_>>(),
+            &rows.cloned().collect::<Vec<_>>(),
+        )
     }
 
     /// Whether it is one tile.

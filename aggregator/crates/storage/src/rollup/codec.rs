@@ -212,7 +212,7 @@ fn read_column(
     values: &mut Vec<f64>,
 ) -> Result<(), Malformed> {
     let length = reader.count()?;
-    column::decode(reader.take(length)?, count, values)
+    column::decode(reader.take(length)?, &[], count, values)
 }
 
 #[cfg(test)]

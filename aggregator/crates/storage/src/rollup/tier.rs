@@ -8,6 +8,7 @@ use system_stats_model::sample::{Millis, TimeRange};
 
 use super::codec;
 use crate::block::{Group, GroupWriter};
+use crate::column::Parts;
 use crate::journal::{pack, unpack};
 use crate::store::Tier;
 use crate::varint::{Malformed, Reader, write_len};
@@ -91,7 +92,7 @@ impl TierWriter {
         if at == next {
             self.shapes.push(shape);
         }
-        self.group.copy(at, &self.values);
+        self.group.copy(at, Parts::from(&*self.values));
         true
     }
 
@@ -181,7 +182,7 @@ impl Shapes {
         let &(from, to) = place.ok_or(Malformed("a shape that is not there"))?;
         let mut reader = Reader::new(&self.content[from..to]);
         let mut buckets = codec::decode_shape(&mut reader, day - resolution, resolution)?;
-        codec::decode_values(values, &mut buckets)?;
+        codec::decode_values(values.body, &mut buckets)?;
         *into = buckets;
         Ok(())
     }
@@ -243,7 +244,7 @@ mod tests {
             column in prop::collection::vec(any::<u8>(), 0..60),
         ) {
             let mut writer = GroupWriter::default();
-            writer.copy(0, &column);
+            writer.copy(0, Parts::from(&*column));
             let group = Group::decode(&writer.finish().unwrap()).unwrap();
             if let Ok(shapes) = Shapes::decode(&pack(&shapes).unwrap()) {
                 let mut into = Vec::new();

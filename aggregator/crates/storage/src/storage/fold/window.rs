@@ -138,11 +138,10 @@ impl Inner {
         }
         let whole = move || {
             let sources = frozen.into_iter();
-            let sources = sources.filter_map(|of| Source::new(key.window, of).transpose());
-            sources.collect::<Result<Vec<_>, _>>()
+            let sources = sources.filter_map(|of| Source::new(key.window, of));
+            sources.collect::<Vec<_>>()
         };
         let sources = off(whole).await?;
-        let sources = sources.map_err(|error| FoldFailure::of(key, &error.into()))?;
         Ok(Some(Begun {
             committed,
             before,
