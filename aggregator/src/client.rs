@@ -1,30 +1,32 @@
-//! HTTP clients as the configuration describes them: TLS, who we say we are, redirects.
+//! HTTP clients as the configuration describes them: TLS, who we say we are, proxies, redirects.
 //!
-//! What the configuration names by file is read when it is needed: certificates when the client is
-//! made, secrets with every request.
+//! What the configuration names by file is read when it is needed: secrets with every request,
+//! certificates when the client is made and again when their files change.
+//!
+//! * `transport` - connections as they are asked for, one kind for each way to somebody
+//! * `tokens` - what `oauth2` asks for
+
+mod tokens;
+mod transport;
 
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
-use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Identity, RequestBuilder};
+use reqwest::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
+use reqwest::{Method, RequestBuilder, Url};
 
-use crate::config::{Auth, HttpClient, Secret, Tls, TlsVersion};
+use self::tokens::Tokens;
+use self::transport::{Transport, Way};
+use crate::config::{Auth, HttpClient, Secret};
 
-const USER_AGENT: &str = concat!("system-stats-aggregator/", env!("CARGO_PKG_VERSION"));
-/// Redirects that are followed, one after the other.
-const MAX_REDIRECTS: usize = 10;
-/// Idle connections are kept longer than the usual intervals.
-const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 /// The largest certificate, key or secret.
 const MAX_SECRET_BYTES: u64 = 1 << 20;
 
 /// Asks others over HTTP; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: reqwest::Client,
-    auth: Option<Auth>,
+    transport: Arc<Transport>,
+    tokens: Option<Arc<Tokens>>,
 }
 
 /// Somebody cannot be asked as it is configured.
@@ -54,61 +56,90 @@ impl Client {
     /// # Errors
     /// [`ClientError`], which names the file or the key.
     pub fn new(config: &HttpClient) -> Result<Self, ClientError> {
-        let redirects = if config.follow_redirects {
-            Policy::limited(MAX_REDIRECTS)
-        } else {
-            Policy::none()
+        let tokens = match &config.auth {
+            Some(Auth::OAuth2(oauth2)) => Some(Arc::new(Tokens::new(oauth2)?)),
+            _ => None,
         };
-        let mut builder = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(redirects)
-            .referer(false)
-            .no_proxy()
-            .pool_idle_timeout(IDLE_TIMEOUT);
-        if !config.enable_http2 {
-            builder = builder.http1_only();
-        }
-        let built = with_tls(builder, &config.tls)?.build();
-        let http = built.map_err(|error| unusable("tls_config", &error))?;
-        let auth = config.auth.clone();
-        Ok(Self { http, auth })
+        let transport = Arc::new(Transport::new(config.clone())?);
+        Ok(Self { transport, tokens })
     }
 
     /// Begins a `GET`.
     ///
     /// # Errors
-    /// [`ClientError`] when a secret cannot be read.
+    /// [`ClientError`] when a secret cannot be read, or no token is given out.
     pub async fn get(&self, url: &str) -> Result<RequestBuilder, ClientError> {
-        self.with_auth(self.http.get(url)).await
+        self.request(Method::GET, url).await
     }
 
     /// Begins a `POST`.
     ///
     /// # Errors
-    /// [`ClientError`] when a secret cannot be read.
+    /// [`ClientError`] when a secret cannot be read, or no token is given out.
     pub async fn post(&self, url: &str) -> Result<RequestBuilder, ClientError> {
-        self.with_auth(self.http.post(url)).await
+        self.request(Method::POST, url).await
+    }
+
+    async fn request(&self, method: Method, url: &str) -> Result<RequestBuilder, ClientError> {
+        let url = Url::parse(url).map_err(|error| unusable("url", &error))?;
+        let config = self.transport.config();
+        let way = Way::to(&url, config);
+        let request = match way.rewritten(&url, config) {
+            Some((rewritten, host)) => {
+                let http = self.http(way).await?;
+                let host = header_value("url", &host)?;
+                http.request(method, rewritten).header(HOST, host)
+            }
+            None => self.http(way).await?.request(method, url),
+        };
+        let mut request = self.with_auth(request).await?;
+        for (name, values) in &config.headers {
+            let name = HeaderName::from_bytes(name.as_bytes());
+            let name = name.map_err(|error| unusable("http_headers", &error))?;
+            for value in values {
+                let value = header_value("http_headers", &text(value).await?)?;
+                request = request.header(name.clone(), value);
+            }
+        }
+        Ok(request)
+    }
+
+    /// Files are looked at, and sometimes read.
+    async fn http(&self, way: Way) -> Result<reqwest::Client, ClientError> {
+        let transport = Arc::clone(&self.transport);
+        let client = tokio::task::spawn_blocking(move || transport.client(way)).await;
+        client.map_err(|error| unusable("tls_config", &error))?
     }
 
     async fn with_auth(&self, request: RequestBuilder) -> Result<RequestBuilder, ClientError> {
-        match &self.auth {
-            None => Ok(request),
+        let value = match &self.transport.config().auth {
+            None => return Ok(request),
             Some(Auth::Basic { username, password }) => {
                 let (name, password) = (text(username).await?, text(password).await?);
-                Ok(request.basic_auth(name, Some(password)))
+                return Ok(request.basic_auth(name, Some(password)));
             }
             Some(Auth::Other {
                 scheme,
                 credentials,
             }) => {
                 let value = format!("{scheme} {}", text(credentials).await?);
-                let mut value = HeaderValue::from_str(&value)
-                    .map_err(|error| unusable("authorization", &error))?;
-                value.set_sensitive(true);
-                Ok(request.header(AUTHORIZATION, value))
+                header_value("authorization", &value)?
             }
-        }
+            Some(Auth::OAuth2(_)) => match &self.tokens {
+                Some(tokens) => tokens.token().await?,
+                None => return Ok(request),
+            },
+        };
+        Ok(request.header(AUTHORIZATION, value))
     }
+}
+
+/// A header whose value nobody needs to see.
+fn header_value(what: &'static str, text: &str) -> Result<HeaderValue, ClientError> {
+    let value = HeaderValue::from_str(text);
+    let mut value = value.map_err(|error| unusable(what, &error))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn unusable(what: &'static str, error: &dyn std::error::Error) -> ClientError {
@@ -120,42 +151,6 @@ fn unusable(what: &'static str, error: &dyn std::error::Error) -> ClientError {
         source = cause.source();
     }
     ClientError::Unusable { what, reason }
-}
-
-fn with_tls(
-    mut builder: reqwest::ClientBuilder,
-    tls: &Tls,
-) -> Result<reqwest::ClientBuilder, ClientError> {
-    if let Some(ca) = &tls.ca {
-        let certificates = Certificate::from_pem_bundle(&bytes(ca)?)
-            .map_err(|error| unusable("tls_config.ca", &error))?;
-        if certificates.is_empty() {
-            let reason = "no certificate in PEM is in it".to_owned();
-            let what = "tls_config.ca";
-            return Err(ClientError::Unusable { what, reason });
-        }
-        builder = builder.tls_certs_only(certificates);
-    }
-    if let Some((certificate, key)) = &tls.identity {
-        let pem = [bytes(certificate)?, b"\n".to_vec(), bytes(key)?].concat();
-        let identity =
-            Identity::from_pem(&pem).map_err(|error| unusable("tls_config.cert", &error))?;
-        builder = builder.identity(identity);
-    }
-    if let Some(version) = tls.min_version {
-        builder = builder.tls_version_min(version_of(version));
-    }
-    if let Some(version) = tls.max_version {
-        builder = builder.tls_version_max(version_of(version));
-    }
-    Ok(builder.tls_danger_accept_invalid_certs(tls.insecure_skip_verify))
-}
-
-fn version_of(version: TlsVersion) -> reqwest::tls::Version {
-    match version {
-        TlsVersion::Tls12 => reqwest::tls::Version::TLS_1_2,
-        TlsVersion::Tls13 => reqwest::tls::Version::TLS_1_3,
-    }
 }
 
 fn bytes(secret: &Secret) -> Result<Vec<u8>, ClientError> {
@@ -198,3 +193,6 @@ async fn text(secret: &Secret) -> Result<String, ClientError> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,8 @@ use std::time::Duration;
 use system_stats_model::labels::Labels;
 
 pub use self::alerting::{Alerting, AlertmanagerConfig};
-pub use self::client::{Auth, HttpClient, Secret, Tls, TlsVersion};
+pub(crate) use self::client::is_loopback;
+pub use self::client::{Auth, HttpClient, NoProxy, OAuth2, Proxying, Secret, Tls, TlsVersion};
 pub use self::discovery::{
     Discoveries, DnsDiscovery, FileDiscovery, HttpDiscovery, RecordKind, StaticConfig,
 };

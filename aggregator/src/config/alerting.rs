@@ -80,8 +80,7 @@ fn alertmanager(place: &Place<'_>, problems: &mut Problems) -> Option<Alertmanag
         alert_relabel_configs: relabel::rules(&mut fields, "alert_relabel_configs", problems),
         client: client::read(place, &mut fields, problems),
     };
-    let unsupported: Vec<&str> = (client::UNSUPPORTED.into_iter()).chain(["sigv4"]).collect();
-    fields.finish(&unsupported, problems);
+    fields.finish(&["sigv4"], problems);
     Some(config)
 }
 

@@ -1,19 +1,16 @@
-//! How to connect to somebody over HTTP: who we say we are, whom we trust.
+//! How to connect to somebody over HTTP: who we say we are, whom we trust, by which way.
+
+mod headers;
+mod oauth2;
+mod proxy;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub use self::oauth2::OAuth2;
+pub(crate) use self::proxy::is_loopback;
+pub use self::proxy::{NoProxy, Proxying};
 use super::fields::{Fields, Place, Problems, boolean};
-
-/// Keys that Prometheus has and we do not.
-pub(super) const UNSUPPORTED: [&str; 6] = [
-    "http_headers",
-    "no_proxy",
-    "oauth2",
-    "proxy_connect_header",
-    "proxy_from_environment",
-    "proxy_url",
-];
 
 /// How to connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +19,10 @@ pub struct HttpClient {
     pub auth: Option<Auth>,
     /// Whom we trust.
     pub tls: Tls,
+    /// By which way.
+    pub proxying: Proxying,
+    /// Headers of every request; a name may have several values.
+    pub headers: Vec<(String, Vec<Secret>)>,
     /// Whether redirects are followed.
     pub follow_redirects: bool,
     /// Whether HTTP/2 may be spoken.
@@ -33,6 +34,8 @@ impl Default for HttpClient {
         Self {
             auth: None,
             tls: Tls::default(),
+            proxying: Proxying::Direct,
+            headers: Vec::new(),
             follow_redirects: true,
             enable_http2: true,
         }
@@ -56,6 +59,8 @@ pub enum Auth {
         /// What comes after.
         credentials: Secret,
     },
+    /// A token that a server gives out (RFC 6749, section 4.4).
+    OAuth2(Box<OAuth2>),
 }
 
 /// A text that nobody needs to see.
@@ -83,6 +88,9 @@ pub struct Tls {
     pub ca: Option<Secret>,
     /// Our certificate and its key, in PEM.
     pub identity: Option<(Secret, Secret)>,
+    /// The name that is asked for and that the certificate has to hold, in place of the URL's; no
+    /// address.
+    pub server_name: Option<String>,
     /// Whether everybody is trusted.
     pub insecure_skip_verify: bool,
     /// The oldest version of TLS.
@@ -100,11 +108,15 @@ pub enum TlsVersion {
     Tls13,
 }
 
-impl Secret {
-    fn in_folder(&mut self, folder: &Path) {
-        if let Self::File(path) = self {
-            *path = folder.join(&*path);
-        }
+impl Tls {
+    /// The files of certificates and keys.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let identity = self.identity.iter().flat_map(|(cert, key)| [cert, key]);
+        let secrets = self.ca.iter().chain(identity);
+        secrets.filter_map(|secret| match secret {
+            Secret::Text(_) => None,
+            Secret::File(path) => Some(path.as_path()),
+        })
     }
 }
 
@@ -116,10 +128,18 @@ impl HttpClient {
         let auth = match &mut self.auth {
             Some(Auth::Basic { username, password }) => vec![username, password],
             Some(Auth::Other { credentials, .. }) => vec![credentials],
+            Some(Auth::OAuth2(oauth2)) => {
+                oauth2.connection.in_folder(folder);
+                vec![&mut oauth2.client_secret]
+            }
             None => Vec::new(),
         };
-        for secret in auth.into_iter().chain(identity).chain(ca) {
-            secret.in_folder(folder);
+        let headers = self.headers.iter_mut().flat_map(|(_, values)| values);
+        let secrets = auth.into_iter().chain(identity).chain(ca).chain(headers);
+        for secret in secrets {
+            if let Secret::File(path) = secret {
+                *path = folder.join(&*path);
+            }
         }
     }
 }
@@ -132,7 +152,9 @@ pub(super) fn read(
 ) -> HttpClient {
     let basic = fields.take("basic_auth");
     let authorization = fields.take("authorization");
-    let ways = usize::from(basic.is_some()) + usize::from(authorization.is_some());
+    let oauth2 = fields.take("oauth2");
+    let ways = [&basic, &authorization, &oauth2];
+    let ways = ways.into_iter().filter(|way| way.is_some()).count();
     let bearer = secret(
         place,
         fields,
@@ -140,7 +162,8 @@ pub(super) fn read(
         problems,
     );
     if ways + usize::from(bearer.is_some()) > 1 {
-        let message = "only one of basic_auth, authorization, bearer_token and bearer_token_file";
+        let message =
+            "only one of basic_auth, authorization, oauth2, bearer_token and bearer_token_file";
         place.problem(problems, message);
     }
     let bearer = bearer.map(|credentials| Auth::Other {
@@ -149,15 +172,36 @@ pub(super) fn read(
     });
     let basic = basic.and_then(|place| basic_auth(&place, problems));
     let authorization = authorization.and_then(|place| other_auth(&place, problems));
-    let tls = fields.take("tls_config");
+    let oauth2 = oauth2.and_then(|place| oauth2::read(&place, problems));
+    let oauth2 = oauth2.map(|oauth2| Auth::OAuth2(Box::new(oauth2)));
+    let (tls, proxying) = read_way(place, fields, problems);
     HttpClient {
-        auth: basic.or(authorization).or(bearer),
-        tls: tls
-            .and_then(|place| read_tls(&place, problems))
-            .unwrap_or_default(),
+        auth: basic.or(authorization).or(oauth2).or(bearer),
+        tls,
+        proxying,
+        headers: headers::read(fields, problems),
         follow_redirects: fields.read("follow_redirects", true, problems, boolean),
         enable_http2: fields.read("enable_http2", true, problems, boolean),
     }
+}
+
+/// Whom we trust, and by which way we go.
+fn read_way(
+    place: &Place<'_>,
+    fields: &mut Fields<'_>,
+    problems: &mut Problems,
+) -> (Tls, Proxying) {
+    let tls = fields.take("tls_config");
+    let tls = tls.and_then(|place| read_tls(&place, problems));
+    let tls = tls.unwrap_or_default();
+    let proxying = proxy::read(place, fields, problems);
+    if tls.server_name.is_some() && proxying != Proxying::Direct {
+        place.problem(
+            problems,
+            "a server_name through a proxy is not supported; remove one of them",
+        );
+    }
+    (tls, proxying)
 }
 
 /// A text under one key, or the file that holds it under the other.
@@ -236,6 +280,7 @@ fn read_tls(place: &Place<'_>, problems: &mut Problems) -> Option<Tls> {
     let tls = Tls {
         ca,
         identity: cert.zip(key),
+        server_name: fields.read("server_name", None, problems, server_name),
         insecure_skip_verify: fields.read("insecure_skip_verify", false, problems, boolean),
         min_version,
         max_version,
@@ -245,8 +290,20 @@ fn read_tls(place: &Place<'_>, problems: &mut Problems) -> Option<Tls> {
     {
         place.problem(problems, "min_version is above max_version");
     }
-    fields.finish(&["ca_ref", "cert_ref", "key_ref", "server_name"], problems);
+    fields.finish(&["ca_ref", "cert_ref", "key_ref"], problems);
     Some(tls)
+}
+
+fn server_name(text: &str) -> Result<Option<String>, String> {
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    match text {
+        "" => Ok(None),
+        _ if text.parse::<std::net::IpAddr>().is_ok() => Err(format!(
+            "{text:?} is an address; write the name in the certificate, or remove it"
+        )),
+        _ if text.len() <= 253 && text.chars().all(is_host) => Ok(Some(text.to_owned())),
+        _ => Err(format!("{text:?} is not the name of a host")),
+    }
 }
 
 fn tls_version(text: &str) -> Result<TlsVersion, String> {

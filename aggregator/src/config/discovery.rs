@@ -205,7 +205,7 @@ fn http(place: &Place<'_>, problems: &mut Problems) -> Option<HttpDiscovery> {
     };
     let (_, interval) = duration(&mut fields, "refresh_interval", problems);
     let client = client::read(place, &mut fields, problems);
-    fields.finish(&client::UNSUPPORTED, problems);
+    fields.finish(&[], problems);
     Some(HttpDiscovery {
         url: url?,
         refresh_interval: interval.unwrap_or(HTTP_REFRESH),
@@ -213,7 +213,7 @@ fn http(place: &Place<'_>, problems: &mut Problems) -> Option<HttpDiscovery> {
     })
 }
 
-fn http_url(text: &str) -> Result<Url, String> {
+pub(super) fn http_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("{text:?} is not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("{text:?} begins with neither http:// nor https://"));

@@ -1,6 +1,8 @@
 //! Alerts on their way to the real Alertmanager: what arrives there, what it makes of it, and what
 //! happens when either side goes away.
 
+mod connections;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -299,8 +301,9 @@ fn an_http_server_names_alertmanagers() {
     arrives(&alertmanager, "Warm", |_| true);
 }
 
-/// A certificate for 127.0.0.1 that vouches for itself: `cert.pem` and `key.pem`.
-fn certificate(folder: &Path) {
+/// A certificate that vouches for itself: `NAME.pem` and `NAME.key`.
+fn certificate(folder: &Path, name: &str, subject: &str) {
+    let (key, certificate) = (format!("{name}.key"), format!("{name}.pem"));
     let made = process::run(
         OPENSSL
             .command()
@@ -313,14 +316,16 @@ fn certificate(folder: &Path) {
                 "ec_paramgen_curve:P-256",
             ])
             .args([
-                "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2",
+                "-nodes",
+                "-keyout",
+                &key,
+                "-out",
+                &certificate,
+                "-days",
+                "2",
             ])
-            .args([
-                "-subj",
-                "/CN=alertmanager",
-                "-addext",
-                "subjectAltName=IP:127.0.0.1",
-            ])
+            .args(["-subj", "/CN=alertmanager", "-addext"])
+            .arg(format!("subjectAltName={subject}"))
             .args(["-addext", "basicConstraints=critical,CA:FALSE"])
             .current_dir(folder),
     );
@@ -330,11 +335,11 @@ fn certificate(folder: &Path) {
 #[test]
 fn alerts_go_over_tls_with_a_password() {
     let (oven, certificates) = (Oven::new(90), Folder::new());
-    certificate(certificates.path());
+    certificate(certificates.path(), "cert", "IP:127.0.0.1");
     // The password is "open sesame".
     let web = certificates.write(
         "web.yml",
-        "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n\
+        "tls_server_config: {cert_file: cert.pem, key_file: cert.key}\n\
          basic_auth_users: {me: '$2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy'}\n",
     );
     let web = format!("--web.config.file={}", web.display());
