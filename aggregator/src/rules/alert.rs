@@ -111,6 +111,15 @@ pub(crate) enum RuleError {
     Query(String),
 }
 
+/// A rule found more alerts than its group allows: it has none any more.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Exceeded {
+    /// What is said of it.
+    pub(crate) error: RuleError,
+    /// The ends of those that there were.
+    pub(crate) ended: Vec<Transition>,
+}
+
 /// The alerts of one rule.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Alerts {
@@ -144,7 +153,7 @@ impl Alerts {
         limit: u64,
         now: Millis,
         mut found: Found,
-    ) -> Result<Evaluated, RuleError> {
+    ) -> Result<Evaluated, Exceeded> {
         let mut evaluated = Evaluated::default();
         let mut present = 0;
         self.of_labels.retain(|labels, alert| {
@@ -176,18 +185,45 @@ impl Alerts {
             self.of_labels.insert(labels, alert);
         }
         if limit > 0 && present as u64 > limit {
-            self.of_labels.clear();
             let what = "alerts";
-            return Err(RuleError::Limit {
+            let error = RuleError::Limit {
                 limit,
                 found: present,
                 what,
-            });
+            };
+            let ended = self.end_all(now, evaluated.transitions);
+            return Err(Exceeded { error, ended });
         }
         if self.restored {
             evaluated.series = self.series();
         }
         Ok(evaluated)
+    }
+
+    /// Forgets all alerts; says how those ended that there were before `transitions`.
+    fn end_all(&mut self, now: Millis, transitions: Vec<Transition>) -> Vec<Transition> {
+        for Transition { from, alert, .. } in transitions {
+            // Nobody hears of what has only just begun.
+            let known = self.of_labels.get_mut(&alert.labels);
+            if let Some(known) = known.filter(|known| known.state != AlertState::Inactive) {
+                known.state = from;
+            } else if alert.state == AlertState::Inactive {
+                let restored = Alert {
+                    state: from,
+                    ..alert
+                };
+                self.of_labels.insert(restored.labels.clone(), restored);
+            }
+        }
+        let mut evaluated = Evaluated::default();
+        for mut alert in std::mem::take(&mut self.of_labels).into_values() {
+            let before = alert.state;
+            if before != AlertState::Inactive {
+                alert.end(now);
+                evaluated.note(now, before, &alert);
+            }
+        }
+        evaluated.transitions
     }
 
     fn series(&self) -> Vec<Element> {
@@ -434,6 +470,18 @@ mod tests {
         story.trim_end().to_owned()
     }
 
+    /// Of each transition: the instance, the states, and the minute of its end.
+    fn story(transitions: &[Transition]) -> String {
+        let tell = |Transition { from, alert, .. }: &Transition| {
+            let instance = alert.labels.get("instance").unwrap_or_default();
+            let minute = alert.resolved_at.map(|at| at / MINUTE);
+            let minute = minute.map_or("-".to_owned(), |minute| minute.to_string());
+            let (from, to) = (from.as_str(), alert.state.as_str());
+            format!("{instance}:{from}>{to}@{minute}")
+        };
+        transitions.iter().map(tell).collect::<Vec<_>>().join(" ")
+    }
+
     #[test]
     fn lives_of_alerts() {
         let cases = [
@@ -561,13 +609,35 @@ mod tests {
 
     #[test]
     fn too_many_alerts_are_none() {
-        let (rule, mut alerts) = (rule(0, 0), Alerts::new(true));
-        assert!(alerts.advance(&rule, 2, 0, found(&rule, 0, "a b")).is_ok());
-        let error = alerts
-            .advance(&rule, 2, 1, found(&rule, 1, "a b c"))
+        let (rule, mut alerts) = (rule(1, 0), Alerts::new(true));
+        for (minute, hosts) in [(0, "a b"), (1, "a b"), (2, "b c"), (3, "b d"), (4, "b d")] {
+            let now = minute * MINUTE;
+            alerts
+                .advance(&rule, 2, now, found(&rule, now, hosts))
+                .unwrap();
+        }
+        // b fires, a has resolved long ago, d would begin to fire now; e and f are new.
+        let now = 5 * MINUTE;
+        let mut before = alerts.clone();
+        let exceeded = alerts
+            .advance(&rule, 2, now, found(&rule, now, "b e f"))
             .unwrap_err();
-        assert_eq!(error.to_string(), "exceeded limit of 2 with 3 alerts");
+        let error = exceeded.error.to_string();
+        assert_eq!(error, "exceeded limit of 2 with 3 alerts");
         assert_eq!(alerts.iter().count(), 0);
+        assert_eq!(
+            story(&exceeded.ended),
+            "b:firing>inactive@5 d:firing>inactive@5"
+        );
+
+        // What would have changed in the evaluation that failed ends as what it was before.
+        before
+            .advance(&rule, 0, now, found(&rule, now, "b g"))
+            .unwrap();
+        let now = 6 * MINUTE;
+        let exceeded = before.advance(&rule, 2, now, found(&rule, now, "b g h"));
+        let ended = exceeded.unwrap_err().ended;
+        assert_eq!(story(&ended), "b:firing>inactive@6 g:pending>inactive@-");
     }
 
     #[test]

@@ -208,9 +208,15 @@ impl Group {
                     (engine.options.resend_delay, self.definition.interval);
                 let (evaluated, due) = {
                     let mut alerts = lock(&rule.alerts);
-                    let evaluated = alerts.advance(&alerting, limit, at, found)?;
+                    let evaluated = alerts.advance(&alerting, limit, at, found);
                     (evaluated, alerts.due(at, resend_delay, interval))
                 };
+                if let Err(exceeded) = &evaluated
+                    && !exceeded.ended.is_empty()
+                {
+                    engine.sink.changed(self.key(), &exceeded.ended);
+                }
+                let evaluated = evaluated.map_err(|exceeded| exceeded.error)?;
                 let Evaluated {
                     series,
                     transitions,
