@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::functions::{self, Environment};
+use crate::functions::{self, Environment, Refused};
 use crate::node::{Branch, Command, Node, Pipe, Word, WordKind};
 use crate::parse::Tree;
 use crate::print;
@@ -305,7 +305,7 @@ impl<'a> Walk<'a> {
                 let value = self.word(dot, of)?;
                 self.fields(value, names, word)
             }
-            WordKind::Function(name) => self.invoke(name, &[], word.at, word),
+            WordKind::Function(name) => self.invoke(name, &[], std::slice::from_ref(word), word),
         }
     }
 
@@ -355,25 +355,90 @@ impl<'a> Walk<'a> {
             values.push(value);
         }
         values.extend(last);
-        self.invoke(name, &values, first.at, command)
+        if let ("call", Some(callee)) = (name, values.first()) {
+            let named = command.words.get(1);
+            let named = named.map_or_else(|| print::shown(callee), ToString::to_string);
+            let message = match callee {
+                Value::Nil => "call of nil".to_owned(),
+                callee => format!("non-function {named} of type {}", callee.type_name()),
+            };
+            let message = format!("error calling call: {message}");
+            return self.fail(first.at, command, message);
+        }
+        self.invoke(name, &values, &command.words, command)
     }
 
     fn invoke(
         &self,
         name: &str,
         values: &[Value],
-        at: usize,
+        words: &[Word],
         context: &dyn fmt::Display,
     ) -> Done<Value> {
+        let at = words.first().map_or(0, |first| first.at);
         let Some(function) = functions::of(name) else {
             return self.fail(at, context, format!("{name:?} is not a defined function"));
         };
         match function.call(self.environment, values) {
             Ok(value) => Ok(value),
-            Err(functions::Refused::Arguments(message)) => self.fail(at, &name, message),
-            Err(functions::Refused::Call(message)) => {
+            Err(Refused::Count(message)) => self.fail(at, &name, message),
+            Err(Refused::Type { argument, expected }) => {
+                let (word, message) = misfit(words, argument, &values[argument], expected);
+                self.fail(word.map_or(at, |word| word.at), &Seen(word, name), message)
+            }
+            Err(Refused::Call(message)) => {
                 self.fail(at, context, format!("error calling {name}: {message}"))
             }
+        }
+    }
+}
+
+/// Go's words for an argument of a wrong type, and the word that it had looked at last.
+fn misfit<'w>(
+    words: &'w [Word],
+    argument: usize,
+    value: &Value,
+    expected: &str,
+) -> (Option<&'w Word>, String) {
+    // The first word is the function; what comes through the pipe has no word here.
+    let written = words.get(argument + 1);
+    let message = match (written.map(|word| &word.kind), value) {
+        (Some(WordKind::Nil), _) => format!("cannot assign nil to {expected}"),
+        (Some(WordKind::Literal(..)), _) => {
+            let word = written.map_or_else(String::new, ToString::to_string);
+            match expected {
+                "string" => format!("expected string; found {word}"),
+                _ => format!("can't handle {word} for arg of type {expected}"),
+            }
+        }
+        (_, Value::Nil) => format!("invalid value; expected {expected}"),
+        (_, value) => {
+            let got = value.type_name();
+            format!("wrong type for value; expected {expected}; got {got}")
+        }
+    };
+    let looked_at = written.or_else(|| words[1..].last());
+    (looked_at.map(innermost), message)
+}
+
+/// The last word that is evaluated in a word.
+fn innermost(word: &Word) -> &Word {
+    let WordKind::Group(pipe) = &word.kind else {
+        return word;
+    };
+    let last = pipe.commands.last();
+    let last = last.and_then(|command| command.words.last());
+    last.map_or(word, innermost)
+}
+
+/// What had been looked at: a word, or the function itself.
+struct Seen<'a>(Option<&'a Word>, &'a str);
+
+impl fmt::Display for Seen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(word) => write!(f, "{word}"),
+            None => f.write_str(self.1),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod builtin;
 mod humanize;
+mod pattern;
 mod text;
 
 use std::sync::Arc;
@@ -22,8 +23,14 @@ pub(crate) struct Environment<'a> {
 /// Why a call gave nothing.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// The arguments do not fit the function.
-    Arguments(String),
+    /// There are too many arguments, or too few.
+    Count(String),
+    /// One of them, counted from 0, is not of the type that the function takes.
+    Type {
+        argument: usize,
+        /// The name of the type.
+        expected: &'static str,
+    },
     /// The function could not do it.
     Call(String),
 }
@@ -63,6 +70,8 @@ enum Arguments {
     Exactly(&'static [Kind]),
     /// So many at least, any type.
     AtLeast(usize),
+    /// A text, and any number of any type.
+    TextAndMore,
 }
 
 pub(crate) struct Function {
@@ -79,32 +88,37 @@ impl Function {
                 if got != kinds.len() {
                     let want = kinds.len();
                     let message = format!("wrong number of args for {name}: want {want} got {got}");
-                    return Err(Refused::Arguments(message));
+                    return Err(Refused::Count(message));
                 }
-                let wrong = kinds
-                    .iter()
-                    .zip(values)
-                    .find(|(kind, value)| !kind.accepts(value));
-                if let Some((kind, value)) = wrong {
-                    let (kind, got) = (kind.name(), value.type_name());
-                    let message = if matches!(value, Value::Nil) {
-                        format!("invalid value; expected {kind}")
-                    } else {
-                        format!("wrong type for value; expected {kind}; got {got}")
-                    };
-                    return Err(Refused::Arguments(message));
-                }
+                fit(kinds, values)?;
             }
-            Arguments::AtLeast(want) => {
-                if got < *want {
+            Arguments::AtLeast(_) | Arguments::TextAndMore => {
+                let want = match self.arguments {
+                    Arguments::AtLeast(want) => want,
+                    _ => 1,
+                };
+                if got < want {
                     let message =
                         format!("wrong number of args for {name}: want at least {want} got {got}");
-                    return Err(Refused::Arguments(message));
+                    return Err(Refused::Count(message));
+                }
+                if matches!(self.arguments, Arguments::TextAndMore) {
+                    fit(&[Text], values)?;
                 }
             }
         }
         (self.run)(env, values).map_err(Refused::Call)
     }
+}
+
+/// Whether the first values have these types.
+fn fit(kinds: &[Kind], values: &[Value]) -> Result<(), Refused> {
+    let mut all = kinds.iter().zip(values);
+    let Some(argument) = all.position(|(kind, value)| !kind.accepts(value)) else {
+        return Ok(());
+    };
+    let expected = kinds[argument].name();
+    Err(Refused::Type { argument, expected })
 }
 
 const fn exactly(
@@ -153,7 +167,11 @@ const FUNCTIONS: &[Function] = &[
     exactly("len", &[Any], |_, values| builtin::len(&values[0])),
     at_least("index", 1, |_, values| builtin::index(values)),
     at_least("slice", 1, |_, values| builtin::slice(values)),
-    at_least("eq", 2, |_, values| builtin::is_any_equal(values)),
+    // A template has no functions of its own to call: who calls it says so.
+    at_least("call", 1, |_, values| {
+        Err(format!("non-function of type {}", values[0].type_name()))
+    }),
+    at_least("eq", 1, |_, values| builtin::is_any_equal(values)),
     exactly("ne", &[Any, Any], |_, values| {
         builtin::is_equal(values).map(|is| Value::Bool(!is))
     }),
@@ -175,13 +193,14 @@ const FUNCTIONS: &[Function] = &[
     at_least("println", 0, |_, values| {
         Ok(Value::text(crate::print::spaced(values, true)))
     }),
-    at_least("printf", 1, |_, values| match &values[0] {
-        Value::Text(format) => Ok(Value::text(crate::print::formatted(format, &values[1..]))),
-        other => Err(format!(
-            "wrong type for value; expected string; got {}",
-            other.type_name()
-        )),
-    }),
+    Function {
+        name: "printf",
+        arguments: Arguments::TextAndMore,
+        run: |_, values| {
+            let text = crate::print::formatted(as_text(&values[0]), &values[1..]);
+            Ok(Value::text(text))
+        },
+    },
     at_least("html", 0, |_, values| Ok(text::escaped(values, text::html))),
     at_least("js", 0, |_, values| Ok(text::escaped(values, text::js))),
     at_least("urlquery", 0, |_, values| {

@@ -248,16 +248,17 @@ fn printed_as_go_prints() {
     ]);
 }
 
+/// The error of an action that begins at the first column.
+fn execute(column: usize, context: &str, text: &str) -> String {
+    let byte = VARIABLES.len() + column;
+    format!(
+        "error executing template t: template: t:1:{byte}: executing \"t\" at <{context}>: {text}"
+    )
+}
+
 #[test]
 fn errors_say_where() {
-    let prefix = VARIABLES.len();
     let parse = |text: &str| format!("error parsing template t: template: t:1: {text}");
-    let execute = |column: usize, context: &str, text: &str| {
-        let byte = prefix + column;
-        format!(
-            "error executing template t: template: t:1:{byte}: executing \"t\" at <{context}>: {text}"
-        )
-    };
     let cases = [
         (
             "{{ nofunction 1 }}",
@@ -301,14 +302,6 @@ fn errors_say_where() {
             ),
         ),
         (
-            "{{ toUpper $value }}",
-            execute(
-                3,
-                "toUpper",
-                "wrong type for value; expected string; got float64",
-            ),
-        ),
-        (
             "{{ toUpper }}",
             execute(
                 3,
@@ -343,6 +336,104 @@ fn errors_say_where() {
     }
     let later = expanded("one\ntwo {{ $value.Foo }}", 1.0).unwrap_err();
     assert!(later.contains("t:2:13:"), "{later}");
+}
+
+/// The words and the columns are those of promtool.
+#[test]
+fn errors_name_the_argument() {
+    let cases = [
+        (
+            "{{ toUpper $value }}",
+            execute(
+                11,
+                "$value",
+                "wrong type for value; expected string; got float64",
+            ),
+        ),
+        (
+            "{{ $value | toUpper }}",
+            execute(
+                12,
+                "toUpper",
+                "wrong type for value; expected string; got float64",
+            ),
+        ),
+        (
+            "{{ 1 | match \"a\" }}",
+            execute(
+                13,
+                "\"a\"",
+                "wrong type for value; expected string; got int",
+            ),
+        ),
+        (
+            "{{ toUpper 1 }}",
+            execute(11, "1", "expected string; found 1"),
+        ),
+        (
+            "{{ toUpper nil }}",
+            execute(11, "nil", "cannot assign nil to string"),
+        ),
+        (
+            "{{ toUpper (len \"a\") }}",
+            execute(
+                16,
+                "\"a\"",
+                "wrong type for value; expected string; got int",
+            ),
+        ),
+        (
+            "{{ first 1 }}",
+            execute(
+                9,
+                "1",
+                "can't handle 1 for arg of type template.queryResult",
+            ),
+        ),
+        (
+            "{{ printf $value }}",
+            execute(
+                10,
+                "$value",
+                "wrong type for value; expected string; got float64",
+            ),
+        ),
+        (
+            "{{ eq 1 }}",
+            execute(
+                3,
+                "eq 1",
+                "error calling eq: missing argument for comparison",
+            ),
+        ),
+        (
+            "{{ call $value 1 }}",
+            execute(
+                3,
+                "call $value 1",
+                "error calling call: non-function $value of type float64",
+            ),
+        ),
+        (
+            "{{ match \"(\" \"a\" }}",
+            execute(
+                3,
+                "match \"(\" \"a\"",
+                "error calling match: error parsing regexp: missing closing ): `(`",
+            ),
+        ),
+        (
+            "{{ reReplaceAll \"*\" \"\" \"a\" }}",
+            execute(
+                3,
+                "reReplaceAll \"*\" \"\" \"a\"",
+                "error calling reReplaceAll: regexp: Compile(`*`): error parsing regexp: missing argument to repetition operator: `*`",
+            ),
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(expanded(text, 1.0), Err(expected), "{text}");
+    }
 }
 
 #[test]

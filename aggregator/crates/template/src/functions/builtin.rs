@@ -84,6 +84,9 @@ pub(super) fn slice(values: &[Value]) -> Called {
 }
 
 pub(super) fn is_any_equal(values: &[Value]) -> Called {
+    if values.len() < 2 {
+        return Err("missing argument for comparison".to_owned());
+    }
     for other in &values[1..] {
         if equal(&values[0], other)? {
             return Ok(Value::Bool(true));

@@ -3,28 +3,19 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use regex::{Regex, RegexBuilder};
-
+use super::pattern::{compiled, must_be_compiled};
 use super::{Called, as_text};
 use crate::print;
 use crate::value::Value;
 
-/// Bytes that a compiled pattern may take.
-const REGEX_BYTES: usize = 1 << 20;
-
-fn regex(pattern: &str) -> Result<Regex, String> {
-    let built = RegexBuilder::new(pattern).size_limit(REGEX_BYTES).build();
-    built.map_err(|error| format!("error parsing regexp: {error}"))
-}
-
 pub(super) fn replace(values: &[Value]) -> Called {
-    let regex = regex(as_text(&values[0]))?;
+    let regex = must_be_compiled(as_text(&values[0]))?;
     let replaced = regex.replace_all(as_text(&values[2]), as_text(&values[1]));
     Ok(Value::text(replaced.as_ref()))
 }
 
 pub(super) fn matches(values: &[Value]) -> Called {
-    let regex = regex(as_text(&values[0]))?;
+    let regex = compiled(as_text(&values[0]))?;
     Ok(Value::Bool(regex.is_match(as_text(&values[1]))))
 }
 
