@@ -1,6 +1,8 @@
 //! What is counted about telling Alertmanagers. The names are those of Prometheus behind our own
 //! prefix, so that its dashboards and alerts need only that changed.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -29,6 +31,8 @@ pub struct NotifyMetrics {
     queue_capacity: Gauge,
     discovered: Gauge,
     latency: Family<Of, Histogram, fn() -> Histogram>,
+    /// How many count under a URL: several entries may have the same Alertmanager.
+    sharers: Arc<Mutex<HashMap<String, usize>>>,
 }
 
 /// What is counted about one Alertmanager.
@@ -50,6 +54,7 @@ impl NotifyMetrics {
             queue_capacity: capacity,
             discovered: Gauge::default(),
             latency: Family::new_with_constructor(|| Histogram::new(LATENCY_BOUNDS)),
+            sharers: Arc::default(),
         }
     }
 
@@ -93,11 +98,17 @@ impl NotifyMetrics {
         );
     }
 
+    fn sharers(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.sharers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The counters of one Alertmanager, which are there from now on.
     pub(super) fn of(&self, url: &str) -> MetricsOf {
         let of = Of {
             alertmanager: url.to_owned(),
         };
+        let mut sharers = self.sharers();
+        *sharers.entry(of.alertmanager.clone()).or_default() += 1;
         self.sent.get_or_create(&of).inc_by(0);
         self.errors.get_or_create(&of).inc_by(0);
         self.dropped.get_or_create(&of).inc_by(0);
@@ -127,19 +138,29 @@ impl MetricsOf {
         dropped.inc_by(alerts as u64);
     }
 
-    pub(super) fn waiting(&self, alerts: usize) {
+    /// So many alerts wait now, and so many did before.
+    pub(super) fn waiting(&self, alerts: usize, before: usize) {
+        let count = |alerts| i64::try_from(alerts).unwrap_or(i64::MAX);
         let length = self.all.queue_length.get_or_create(&self.of);
-        length.set(i64::try_from(alerts).unwrap_or(i64::MAX));
+        length.inc_by(count(alerts) - count(before));
     }
 
-    /// The Alertmanager is gone.
+    /// The Alertmanager is gone; the counters go with the last that shares them.
     pub(super) fn end(&self) {
         let (all, of) = (&self.all, &self.of);
+        all.discovered.dec();
+        let mut sharers = all.sharers();
+        if let Some(left) = sharers.get_mut(&of.alertmanager)
+            && *left > 1
+        {
+            *left -= 1;
+            return;
+        }
+        sharers.remove(&of.alertmanager);
         all.sent.remove(of);
         all.errors.remove(of);
         all.dropped.remove(of);
         all.queue_length.remove(of);
         all.latency.remove(of);
-        all.discovered.dec();
     }
 }

@@ -36,12 +36,13 @@ impl Queue {
         }
         let lost = {
             let mut waiting = self.waiting();
+            let before = waiting.len();
             let surplus = alerts.len().saturating_sub(self.capacity);
             let alerts = &alerts[surplus..];
             let over = (waiting.len() + alerts.len()).saturating_sub(self.capacity);
             waiting.drain(..over);
             waiting.extend(alerts.iter().cloned());
-            self.metrics.waiting(waiting.len());
+            self.metrics.waiting(waiting.len(), before);
             surplus + over
         };
         self.metrics.dropped(lost);
@@ -52,9 +53,9 @@ impl Queue {
     /// Takes the oldest alerts, at most `count`; nothing when nothing waits.
     pub(super) fn take(&self, count: usize) -> Vec<Arc<Notification>> {
         let mut waiting = self.waiting();
-        let count = count.min(waiting.len());
-        let taken = waiting.drain(..count).collect();
-        self.metrics.waiting(waiting.len());
+        let before = waiting.len();
+        let taken = waiting.drain(..count.min(before)).collect();
+        self.metrics.waiting(waiting.len(), before);
         taken
     }
 

@@ -151,6 +151,85 @@ async fn what_waits_is_delivered_at_the_end() {
     assert_eq!(counts, [256, 256, 88]);
 }
 
+fn own_metrics(notifier: &Notifier) -> String {
+    let mut registry = prometheus_client::registry::Registry::default();
+    notifier.metrics().register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    text
+}
+
+#[tokio::test]
+async fn who_never_answers_costs_what_was_under_way() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let notifier = notifier();
+    configured(
+        &notifier,
+        &format!(
+            "alerting: {{alertmanagers: [{{timeout: 200ms, static_configs: [{{targets: ['{address}']}}]}}]}}"
+        ),
+    );
+    // Whoever is connected is kept, and told nothing.
+    let mut kept = Vec::new();
+    for name in ["First", "Second"] {
+        notifier.send(vec![alert(name)]);
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut text = String::new();
+        let mut buffer = [0; 4096];
+        while !text.ends_with(']') {
+            let read = stream.read(&mut buffer).await.unwrap();
+            assert!(read > 0, "cut off: {text}");
+            text.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+        }
+        assert!(text.contains(name), "{text}");
+        kept.push(stream);
+    }
+    let metrics = own_metrics(&notifier);
+    let none = format!(
+        "notifications_dropped_total{{alertmanager=\"http://{address}/api/v2/alerts\"}} 0\n"
+    );
+    assert!(!metrics.contains(&none), "the first one is lost: {metrics}");
+    notifier.stop().await;
+}
+
+#[tokio::test]
+async fn an_alertmanager_in_two_entries_is_counted_until_it_is_in_none() {
+    let (address, mut received) = server("200 OK").await;
+    let notifier = notifier();
+    let entry = |timeout| {
+        format!("  - {{timeout: {timeout}s, static_configs: [{{targets: ['{address}']}}]}}\n")
+    };
+    let all = |entries: &[String]| format!("alerting:\n  alertmanagers:\n{}", entries.concat());
+    let sent = |count| {
+        let url = format!("http://{address}/api/v2/alerts");
+        format!("notifications_sent_total{{alertmanager=\"{url}\"}} {count}\n")
+    };
+    configured(&notifier, &all(&[entry(8), entry(9)]));
+    assert_eq!(notifier.alertmanagers().active.len(), 2);
+    notifier.send(vec![alert("A")]);
+    for _ in 0..2 {
+        next(&mut received).await;
+    }
+    configured(&notifier, &all(&[entry(9)]));
+    let is_one = "notifications_alertmanagers_discovered 1\n";
+    let gone = async {
+        while !own_metrics(&notifier).contains(is_one) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let gone = tokio::time::timeout(Duration::from_secs(20), gone).await;
+    gone.expect("the other entry is gone");
+    notifier.send(vec![alert("B")]);
+    next(&mut received).await;
+    notifier.stop().await;
+    let text = own_metrics(&notifier);
+    assert!(text.contains(&sent(3)), "{text}");
+    let length = "notifications_queue_length{";
+    let length = text.lines().find(|line| line.starts_with(length));
+    assert!(length.is_some_and(|line| line.ends_with(" 0")), "{text}");
+}
+
 #[tokio::test]
 async fn a_failure_is_counted_and_not_repeated() {
     let (address, mut received) = server("500 Internal Server Error").await;
@@ -162,10 +241,7 @@ async fn a_failure_is_counted_and_not_repeated() {
     next(&mut received).await;
     notifier.stop().await;
     assert!(received.try_recv().is_err(), "once and not again");
-    let mut registry = prometheus_client::registry::Registry::default();
-    notifier.metrics().register(&mut registry);
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    let text = own_metrics(&notifier);
     for (name, count) in [("sent", 2), ("errors", 2), ("dropped", 2)] {
         let line = format!(
             "notifications_{name}_total{{alertmanager=\"http://{address}/api/v2/alerts\"}} {count}"
