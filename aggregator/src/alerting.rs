@@ -23,6 +23,7 @@ mod writer;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use system_stats_model::labels::Labels;
 use system_stats_model::sample::Millis;
 use system_stats_storage::{Changes, Object, ObjectKind, Storage};
 
@@ -178,6 +179,23 @@ impl Alerting {
         for change in ended {
             tracing::info!(labels = %change.labels, "an alert has ended unseen");
             state.take_down(change, &mut batch);
+        }
+        state.writer.push(batch);
+    }
+
+    /// Ends the acknowledgements of alerts that have ended without history being told: `told` are
+    /// the labels of those that still fire, as for [`Alerting::acknowledge`].
+    pub fn end_acknowledged(&self, told: &[Labels]) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let ended = state.silences.acknowledgements(now);
+        let ended: Vec<Arc<Silence>> = ended
+            .filter(|(alert, _)| !state.active.has(alert) && !told.contains(alert))
+            .map(|(_, silence)| Arc::clone(silence))
+            .collect();
+        let mut batch = Changes::default();
+        for silence in ended {
+            state.end_silence(&silence, now, "", &mut batch);
         }
         state.writer.push(batch);
     }

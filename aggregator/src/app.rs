@@ -305,6 +305,7 @@ impl App {
             writer,
             bodies: http::limits::BodyBudget::default(),
             metadata: Arc::clone(&metadata),
+            external_url: options.external_url(&host_name),
             clock: clock.clone(),
             stop: served.clone(),
         }));
@@ -413,7 +414,7 @@ impl Jobs<'_> {
         }
         store::expire_rollups_regularly(&housekeeping, storage, clock, &options.rollups).await?;
         let retention = options.history_retention;
-        let kept = (alerting, rules);
+        let kept = (alerting, rules, inventory);
         history::keep_regularly(&housekeeping, kept, (storage, clock), retention).await?;
         own_series.write_regularly(&housekeeping).await?;
         forget_metadata_regularly(&housekeeping, metadata, clock.clone()).await?;

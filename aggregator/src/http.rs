@@ -92,6 +92,7 @@ pub fn router(state: State) -> Router {
         .route("/api/v2/status", get(alertmanager::status))
         .route("/api/v2/receivers", get(alertmanager::receivers))
         .route("/api/v2/alerts", get(alertmanager::alerts))
+        .route("/api/v2/alerts/groups", get(alertmanager::groups))
         .route("/api/v2/silences", silences)
         .route("/api/v2/silence/{id}", silence)
         .route("/api/v1/alertmanagers", get(prometheus::alertmanagers))
@@ -101,6 +102,7 @@ pub fn router(state: State) -> Router {
         .route("/dashboard/services", get(dashboard::reports::services))
         .route("/dashboard/pipelines", get(dashboard::reports::pipelines))
         .route("/dashboard/alerts", get(dashboard::alerts::alerts))
+        .route("/graph", get(dashboard::alerts::graph::graph))
         .route(
             "/dashboard/alerts/silence",
             get(dashboard::alerts::silences::form).post(dashboard::alerts::silences::create),

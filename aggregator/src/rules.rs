@@ -12,6 +12,7 @@
 mod alert;
 mod due;
 mod group;
+mod link;
 mod metrics;
 mod output;
 mod recording;
@@ -39,6 +40,7 @@ pub(crate) use self::alert::{ALERT_NAME, ALERT_STATE, ALERTS};
 pub use self::alert::{Alert, AlertState, Transition};
 use self::group::Group;
 pub use self::group::{Progress, RuleHealth};
+pub use self::link::expression_link;
 pub use self::metrics::RuleMetrics;
 pub use self::suppression::DeadHosts;
 pub use self::unit_test::{UnitTestReport, UnitTests};

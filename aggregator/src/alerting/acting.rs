@@ -60,7 +60,8 @@ impl Alerting {
     }
 
     /// Acknowledges an alert that is pending or firing: a silence of exactly its labels that ends
-    /// with it. Its id; that of the first one if somebody has acknowledged it already. Durable on
+    /// with it. `told` are the labels of alerts that fire and that history knows nothing of: what
+    /// devices tell of themselves. Its id; that of the first one if somebody has acknowledged it already. Durable on
     /// return.
     ///
     /// # Errors
@@ -69,13 +70,14 @@ impl Alerting {
     pub async fn acknowledge(
         &self,
         subject: &Subject,
+        told: &[Labels],
         by: &str,
         comment: &str,
     ) -> Result<String, AlertingError> {
         let (id, ticket) = {
             let now = self.clock.now();
             let mut state = self.state();
-            let labels = state.find(subject)?;
+            let labels = state.find(subject, told)?;
             if let Some(first) = state.silences.acknowledging(&labels, now).first() {
                 return Ok(first.id.clone());
             }
@@ -103,11 +105,15 @@ impl State {
         self.silences.get(id).cloned().ok_or_else(missing)
     }
 
-    fn find(&self, subject: &Subject) -> Result<Labels, AlertingError> {
+    fn find(&self, subject: &Subject, told: &[Labels]) -> Result<Labels, AlertingError> {
         let found = match subject {
-            Subject::Labels(labels) => self.active.has(labels).then(|| labels.clone()),
+            Subject::Labels(labels) => {
+                let is_there = self.active.has(labels) || told.contains(labels);
+                is_there.then(|| labels.clone())
+            }
             Subject::Fingerprint(wanted) => {
-                let mut all = self.active.iter().map(|(last, _)| &last.labels);
+                let known = self.active.iter().map(|(last, _)| &last.labels);
+                let mut all = known.chain(told);
                 all.find(|labels| fingerprint(labels) == *wanted).cloned()
             }
         };

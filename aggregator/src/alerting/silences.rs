@@ -94,6 +94,16 @@ impl Silences {
         acknowledging.map(Arc::clone).collect()
     }
 
+    /// Acknowledgements that are not over at `now`, each with the labels of its alert.
+    pub(super) fn acknowledgements(
+        &self,
+        now: Millis,
+    ) -> impl Iterator<Item = (&Labels, &Arc<Silence>)> {
+        let live = self.iter();
+        let live = live.filter(move |silence| silence.state(now) != SilenceState::Expired);
+        live.filter_map(|silence| Some((silence.acknowledges.as_ref()?, silence)))
+    }
+
     /// Adds a silence, or another version of one, whose document has `bytes`.
     pub(super) fn insert(&mut self, silence: Silence, bytes: usize) {
         self.remove(&silence.id);

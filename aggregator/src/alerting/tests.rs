@@ -332,7 +332,7 @@ async fn an_acknowledgement_ends_with_its_alert() {
         let subject = subject;
         service
             .alerting
-            .acknowledge(&subject, "@ann", "on it")
+            .acknowledge(&subject, &[], "@ann", "on it")
             .await
     };
     let nothing = acknowledge(subject.clone()).await;
@@ -362,6 +362,32 @@ async fn an_acknowledgement_ends_with_its_alert() {
     );
     let expected = "firing:a firing:b acknowledged:a@ann resolved:a acknowledgement_expired:a \
         firing:a";
+    assert_eq!(service.story().await, expected);
+}
+
+/// What devices tell is no change that history has.
+#[tokio::test]
+async fn an_acknowledgement_of_what_a_device_tells_ends_with_it() {
+    let service = Service::start().await;
+    let told = [labels("a"), labels("b")];
+    for host in ["a", "b", "c"] {
+        let subject = Subject::Labels(labels(host));
+        let acknowledged = service.alerting.acknowledge(&subject, &told, "@ann", "");
+        assert_eq!(acknowledged.await.is_ok(), host != "c", "{host}");
+    }
+    service.alert("d", Phase::Inactive, Phase::Firing);
+    let subject = Subject::Fingerprint(fingerprint(&labels("d")));
+    let acknowledged = service.alerting.acknowledge(&subject, &told, "@ann", "");
+    acknowledged.await.unwrap();
+
+    let service = service.restarted().await;
+    service.alerting.end_acknowledged(&told);
+    let seen = || ["a", "b", "d"].map(|host| service.silencing(host));
+    assert_eq!(seen(), [1, 1, 1]);
+    service.alerting.end_acknowledged(&told[1..]);
+    assert_eq!(seen(), [0, 1, 1]);
+    let expected = "acknowledged:a@ann acknowledged:b@ann firing:d acknowledged:d@ann \
+        acknowledgement_expired:a";
     assert_eq!(service.story().await, expected);
 }
 

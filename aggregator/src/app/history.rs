@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use system_stats_model::labels::Labels;
 use system_stats_model::sample::Millis;
 use system_stats_storage::Storage;
 
@@ -10,6 +11,8 @@ use super::store::horizon;
 use crate::alerting::{AlertChange, Alerting, Fate, Phase};
 use crate::clock::Clock;
 use crate::housekeeping::{Housekeeping, HousekeepingError};
+use crate::inventory::Inventory;
+use crate::inventory::devices::ActiveAlert;
 use crate::rules::{AlertSink, AlertState, GroupView, RuleHealth, RuleManager, Transition};
 
 /// How often silences and alerts that ended unseen are looked for.
@@ -51,17 +54,22 @@ fn phase(state: AlertState) -> Phase {
 /// zero is for ever.
 pub(super) async fn keep_regularly(
     housekeeping: &Housekeeping,
-    (alerting, rules): (&Arc<Alerting>, &Arc<RuleManager>),
+    (alerting, rules, inventory): (&Arc<Alerting>, &Arc<RuleManager>, &Arc<Inventory>),
     (storage, clock): (&Arc<Storage>, &Clock),
     retention: Duration,
 ) -> Result<(), HousekeepingError> {
     let (alerting, rules, now) = (Arc::clone(alerting), Arc::clone(rules), clock.clone());
+    let inventory = Arc::clone(inventory);
     let keep = move || {
         let (alerting, rules, now) = (Arc::clone(&alerting), Arc::clone(&rules), now.clone());
+        let inventory = Arc::clone(&inventory);
         async move {
             // Thousands of alerts take a while to compare.
             let kept = tokio::task::spawn_blocking(move || {
                 end_unseen(&alerting, &rules.groups(), now.now());
+                let told = inventory.active_alerts();
+                let told: Vec<Labels> = told.iter().map(ActiveAlert::labels).collect();
+                alerting.end_acknowledged(&told);
                 alerting.tick();
             });
             if let Err(error) = kept.await {
@@ -77,18 +85,23 @@ pub(super) async fn keep_regularly(
     let expire = move || {
         let (storage, clock) = (Arc::clone(&storage), clock.clone());
         async move {
-            let Some(horizon) = horizon(storage.newest(), clock.now(), retention) else {
-                return;
-            };
-            match storage.expire_events(horizon).await {
-                Ok(events) => tracing::debug!(events, "removed alert history beyond its retention"),
-                Err(error) => tracing::warn!(%error, "cannot remove old alert history"),
-            }
+            expire_history(&storage, clock.now(), retention).await;
         }
     };
     housekeeping
         .every("alert-history-retention", RETENTION_PERIOD, expire)
         .await
+}
+
+/// Removes the lines of history that are older than `retention`.
+async fn expire_history(storage: &Storage, now: Millis, retention: Duration) {
+    let Some(horizon) = horizon(storage.newest(), now, retention) else {
+        return;
+    };
+    match storage.expire_events(horizon).await {
+        Ok(events) => tracing::debug!(events, "removed alert history beyond its retention"),
+        Err(error) => tracing::warn!(%error, "cannot remove old alert history"),
+    }
 }
 
 /// Ends what history has as pending or firing and no rule has any more.
@@ -127,8 +140,6 @@ fn fate(groups: &[GroupView], last: &AlertChange, confirmed: Millis, now: Millis
 
 #[cfg(test)]
 mod tests {
-    use system_stats_model::labels::Labels;
-
     use super::*;
     use crate::config::{Rule, RuleKind};
     use crate::rules::{Alert, Progress, RuleView};

@@ -1,10 +1,9 @@
 //! Who is told what alerts do: everybody in a list.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::notify::{Notification, Notifier};
-use crate::rules::{Alert, AlertSink, AlertState, Transition};
+use crate::rules::{Alert, AlertSink, AlertState, Transition, expression_link};
 
 /// Tells each of them, in order.
 pub(super) struct Sinks(pub(super) Vec<Arc<dyn AlertSink>>);
@@ -63,7 +62,7 @@ impl AlertSink for Notified {
     fn changed(&self, _: (&str, &str), _: &[Transition]) {}
 
     fn send(&self, expression: &str, alerts: &[Alert]) {
-        let link = link(&self.external_url, expression);
+        let link = expression_link(&self.external_url, expression);
         let notification = |alert: &Alert| {
             let starts_at = alert.fired_at.unwrap_or(alert.active_at);
             let ends_at = alert.resolved_at.or(alert.valid_until);
@@ -77,33 +76,5 @@ impl AlertSink for Notified {
         };
         self.notifier
             .send(alerts.iter().map(notification).collect());
-    }
-}
-
-/// Where an expression can be looked at: the address that Prometheus' own page has.
-fn link(external_url: &str, expression: &str) -> String {
-    let mut link = format!("{external_url}/graph?g0.expr=");
-    for byte in expression.bytes() {
-        match byte {
-            b' ' => link.push('+'),
-            b'-' | b'_' | b'.' | b'~' => link.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => link.push(char::from(byte)),
-            byte => {
-                let _ = write!(link, "%{byte:02X}");
-            }
-        }
-    }
-    link.push_str("&g0.tab=1");
-    link
-}
-
-#[cfg(test)]
-mod tests {
-    use super::link;
-
-    #[test]
-    fn links_are_those_of_prometheus() {
-        let expected = "http://h:1/x/graph?g0.expr=up%7Ba%3D%22~%C3%A4%22%7D+%3E+1.5&g0.tab=1";
-        assert_eq!(link("http://h:1/x", "up{a=\"~ä\"} > 1.5"), expected);
     }
 }

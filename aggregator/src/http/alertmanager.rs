@@ -9,7 +9,7 @@ mod filter;
 mod silences;
 mod status;
 
-pub(super) use alerts::alerts;
+pub(super) use alerts::{alerts, groups};
 pub(super) use silences::{GettableSilence, create, expire, silence, silences};
 pub(super) use status::{receivers, status};
 

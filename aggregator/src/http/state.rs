@@ -51,6 +51,8 @@ pub struct State {
     pub writer: Arc<Writer>,
     /// The room for what they bring.
     pub bodies: BodyBudget,
+    /// Where this server is reached, without a slash at the end.
+    pub external_url: String,
     /// What is said about metrics.
     pub metadata: Arc<Metadata>,
     /// The time.

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use system_stats_model::append::{Ticket, Urgency};
+use system_stats_model::labels::{INSTANCE, Labels};
 use system_stats_model::sample::Millis;
 use system_stats_storage::{Object, ObjectKind, Storage};
 
@@ -29,6 +30,18 @@ pub struct Raised {
     pub severity: Severity,
     /// Since when.
     pub since: Millis,
+}
+
+impl ActiveAlert {
+    /// What identifies it, as labels of a rule's alert would.
+    #[must_use]
+    pub fn labels(&self) -> Labels {
+        Labels::from_pairs([
+            ("alertname", self.alert.as_str()),
+            (INSTANCE, &self.device),
+            ("severity", self.severity.as_str()),
+        ])
+    }
 }
 
 /// An alert that is raised at the moment.

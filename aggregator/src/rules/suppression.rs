@@ -1,37 +1,36 @@
 //! What a dead host explains: its other alerts say nothing that is not known already.
 //!
-//! This is for people who look: states, series and what is sent to others do not change by it.
+//! This is for people who look, on the pages and in `/api/v2/alerts`: states, series, Prometheus'
+//! API and what is sent to others do not change by it.
 
 use std::collections::HashMap;
 
 use system_stats_model::labels::{INSTANCE, Labels};
 
-use super::alert::{Alert, AlertState};
+use super::alert::{ALERT_NAME, Alert, AlertState};
 
 /// The annotation of alerts that explain others, and what it says of those by which a host is dead.
 const SUPPRESSES: (&str, &str) = ("suppresses", "host");
 
 /// The hosts of which a firing alert says that they are dead, by `instance`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeadHosts(HashMap<String, String>);
+pub struct DeadHosts(HashMap<String, Labels>);
 
 impl DeadHosts {
     /// What these alerts say.
     pub fn said_by<'a>(alerts: impl IntoIterator<Item = &'a Alert>) -> Self {
-        let mut dead: HashMap<String, String> = HashMap::new();
+        let mut dead: HashMap<String, Labels> = HashMap::new();
         for alert in alerts {
             let instance = alert.labels.get(INSTANCE).filter(|name| !name.is_empty());
             let Some(instance) = instance else { continue };
             if alert.state != AlertState::Firing || !is_about_death(&alert.annotations) {
                 continue;
             }
-            let name = alert.name();
-            match dead.get_mut(instance) {
-                Some(known) if name < known.as_str() => name.clone_into(known),
-                Some(_) => {}
-                None => {
-                    dead.insert(instance.to_owned(), name.to_owned());
-                }
+            let is_first = dead
+                .get(instance)
+                .is_none_or(|known| alert.name() < name_in(known));
+            if is_first {
+                dead.insert(instance.to_owned(), alert.labels.clone());
             }
         }
         Self(dead)
@@ -40,16 +39,30 @@ impl DeadHosts {
     /// The name of the alert by which that host is dead; the first by name where there are several.
     #[must_use]
     pub fn explain(&self, instance: &str) -> Option<&str> {
-        self.0.get(instance).map(String::as_str)
+        self.0.get(instance).map(name_in)
     }
 
     /// The name of the alert by which another one is explained. One that says itself that a host
     /// is dead is explained by nothing.
     #[must_use]
     pub fn suppressor(&self, labels: &Labels, annotations: &[(String, String)]) -> Option<&str> {
-        let explained = self.explain(labels.get(INSTANCE)?);
+        self.suppressing(labels, annotations).map(name_in)
+    }
+
+    /// The labels of that alert.
+    #[must_use]
+    pub fn suppressing(
+        &self,
+        labels: &Labels,
+        annotations: &[(String, String)],
+    ) -> Option<&Labels> {
+        let explained = self.0.get(labels.get(INSTANCE)?);
         explained.filter(|_| !is_about_death(annotations))
     }
+}
+
+fn name_in(labels: &Labels) -> &str {
+    labels.get(ALERT_NAME).unwrap_or_default()
 }
 
 fn is_about_death(annotations: &[(String, String)]) -> bool {

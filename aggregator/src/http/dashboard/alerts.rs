@@ -4,10 +4,12 @@
 //! * `board` - everything that is wrong at a moment; the overview and the hosts' pages look at it too
 //! * `asked` - the tab and the filter; `active`, `silences`, `history`, `reported`, `rules` - the
 //!   tabs
+//! * `graph` - where the links in alerts that were sent lead
 
 mod active;
 mod asked;
 pub(super) mod board;
+pub(in super::super) mod graph;
 mod history;
 mod reported;
 mod rules;

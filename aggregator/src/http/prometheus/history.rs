@@ -23,6 +23,7 @@ use crate::http::error::ApiError;
 use crate::http::limits::{MAX_NAME, MAX_TEXT};
 use crate::http::params;
 use crate::http::state::Shared;
+use crate::inventory::devices::ActiveAlert;
 
 /// Lines given when nobody says how many, and at most.
 const LINES: usize = 100;
@@ -214,8 +215,10 @@ pub(in crate::http) async fn acknowledge(
     if by.chars().count() > MAX_NAME || body.comment.len() > MAX_TEXT {
         return Err(bad("by or comment is too long"));
     }
+    let told = state.inventory.active_alerts();
+    let told: Vec<Labels> = told.iter().map(ActiveAlert::labels).collect();
     let id = state
         .alerting
-        .acknowledge(&subject, by.trim(), &body.comment);
+        .acknowledge(&subject, &told, by.trim(), &body.comment);
     Ok(Json(Success::new(json!({ "silenceID": id.await? }))))
 }

@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
 use system_stats_model::sample::TimeRange;
 
 use super::pages::{fleet, stable};
 use super::reports::part;
 use super::server::{Answer, NOW, Server};
 use crate::alerting::{AlertChange, HistoryQuery, Phase};
-use crate::rules::AlertState;
+use crate::rules::{AlertState, expression_link};
 
 const RULES: &str = r#"groups:
   - name: hosts
@@ -125,6 +126,130 @@ async fn a_dead_host_suppresses_its_other_alerts() {
     // Whoever asks in Prometheus' words gets all of them.
     let all = server.get("/api/v1/alerts").await.json();
     assert_eq!(all["data"]["alerts"].as_array().unwrap().len(), 5);
+}
+
+/// Where the link of an alert leads, and what is shown there.
+#[tokio::test(start_paused = true)]
+async fn the_link_of_an_alert_leads_to_its_rule() {
+    let server = Server::start().await;
+    fleet(&server).await;
+    let long = format!("up{{job=~\"{}\"}} == 1", "a|".repeat(200));
+    server
+        .evaluated(&format!(
+            "{RULES}  - name: long\n    interval: 1s\n    rules:\n    - {{alert: Long, expr: '{long}'}}\n"
+        ))
+        .await;
+    let cases = [
+        ("up == 0", "HostDown"),
+        (
+            "label_replace(vector(81.25), \"instance\", \"10.0.0.2:9100\", \"\", \"\")",
+            "Hot",
+        ),
+        ("system_cpu_usage_percent{job=\"hosts\"} > 10", "Slow"),
+        ("sum by (job) (up)", "job:up:sum"),
+        (long.as_str(), "Long"),
+        (
+            "up",
+            "HostDown Hot DiskFull Busy Slow job:up:sum broken Long",
+        ),
+        ("", "HostDown Hot DiskFull Busy Slow job:up:sum broken Long"),
+    ];
+    for (expression, expected) in cases {
+        let link = expression_link("", expression);
+        let answer = server.get(&link).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{link}");
+        let location = answer.headers["location"].to_str().unwrap();
+        let page = server.get(&format!("/{location}")).await;
+        let rows = page.text().split("<th scope=\"row\"><bdi>").skip(1);
+        let shown: Vec<&str> = rows.map(|row| row.split('<').next().unwrap()).collect();
+        assert_eq!(shown.join(" "), expected, "{location}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_device_tells_is_acknowledged_too() {
+    let server = Server::start().await;
+    let push = |device: &str| {
+        json!({"agent_id": device, "disks": [{"mountpoint": "/", "percent": 99.5}]}).to_string()
+    };
+    for device in ["pi", "nas"] {
+        let pushed = server.send(Method::POST, "/metrics", push(device)).await;
+        assert_eq!(pushed.status, StatusCode::OK, "{}", pushed.text());
+    }
+    let labels = |device: &str| {
+        json!({
+            "alertname": "Low Disk Space", "instance": device, "severity": "critical",
+        })
+    };
+    let acknowledge = async |device: &str| {
+        let body = json!({"labels": labels(device), "by": "ann"}).to_string();
+        let path = "/api/v1/alerts/acknowledge";
+        server.send(Method::POST, path, body).await.status
+    };
+    assert_eq!(acknowledge("pi").await, StatusCode::OK);
+    assert_eq!(acknowledge("tv").await, StatusCode::NOT_FOUND);
+    let page = server.get("/dashboard/alerts").await;
+    let value = "name=\"fingerprint\" value=\"";
+    let (before, fingerprint) = page.text().split_once(value).expect("a button");
+    assert!(
+        before.contains("nas") && !before.contains("pi</"),
+        "{before}"
+    );
+    let fingerprint = fingerprint.split('"').next().unwrap();
+    let fields = [("fingerprint", fingerprint), ("by", "bob")];
+    let sent = send(&server, "acknowledge", &fields, "same-origin").await;
+    assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text());
+    let page = server.get("/dashboard/alerts?tab=silenced").await;
+    for by in ["ann", "bob"] {
+        let text = format!("acknowledged by <bdi>{by}</bdi>");
+        assert!(page.text().contains(&text), "{}", page.text());
+    }
+}
+
+/// In Alertmanager's words a dead host inhibits its other alerts.
+#[tokio::test(start_paused = true)]
+async fn alerts_in_alertmanagers_shape() {
+    let server = watched().await;
+    let id = server.silence("alertname", "Busy").await;
+    let all = server.get("/api/v2/alerts").await.json();
+    let of = |name: &str| {
+        let mut all = all.as_array().unwrap().iter();
+        all.find(|alert| alert["labels"]["alertname"] == name)
+            .unwrap()
+    };
+    let down = of("HostDown");
+    assert_eq!(
+        down["generatorURL"],
+        "http://stats.example/x/graph?g0.expr=up+%3D%3D+0&g0.tab=1"
+    );
+    let status = |inhibited: &[&Value], silenced: &[&str], state: &str| json!({"inhibitedBy": inhibited, "silencedBy": silenced, "state": state});
+    assert_eq!(down["status"], status(&[], &[], "active"));
+    let by = &down["fingerprint"];
+    assert_eq!(of("Hot")["status"], status(&[by], &[], "suppressed"));
+    assert_eq!(of("Busy")["status"], status(&[], &[&id], "suppressed"));
+    for (query, expected) in [
+        ("", "Busy DiskFull HostDown Hot"),
+        ("inhibited=false", "Busy DiskFull HostDown"),
+        ("silenced=false", "DiskFull HostDown Hot"),
+        ("active=false", "Busy Hot"),
+        ("active=false&inhibited=false&silenced=false", ""),
+        ("receiver=nobody", ""),
+    ] {
+        let groups = server.get(&format!("/api/v2/alerts/groups?{query}")).await;
+        let groups = groups.json();
+        let alerts = server.get(&format!("/api/v2/alerts?{query}")).await.json();
+        let name = |alert: &Value| alert["labels"]["alertname"].as_str().unwrap().to_owned();
+        let mut names: Vec<String> = alerts.as_array().unwrap().iter().map(name).collect();
+        names.sort_unstable();
+        assert_eq!(names.join(" "), expected, "{query}");
+        let all = json!({"alerts": alerts, "labels": {}, "receiver": {"name": "system-stats"}});
+        let expected = if names.is_empty() {
+            json!([])
+        } else {
+            json!([all])
+        };
+        assert_eq!(groups, expected, "{query}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -106,6 +106,7 @@ impl Server {
             writer: Arc::new(writer),
             bodies: BodyBudget::default(),
             metadata,
+            external_url: "http://stats.example/x".to_owned(),
             scraper: Arc::new(Scraper::new(storage.clone(), clock.clone())),
             keys: Arc::default(),
             origins: Origins::default(),

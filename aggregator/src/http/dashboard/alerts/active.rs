@@ -208,7 +208,7 @@ impl Form {
                 _ => None,
             },
             fingerprint: (is_free && !active.labels.is_empty()).then(fingerprint),
-            acknowledges: is_free && active.of_rule().is_some(),
+            acknowledges: is_free && !active.labels.is_empty(),
         }
     }
 }

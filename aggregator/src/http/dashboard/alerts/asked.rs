@@ -8,7 +8,7 @@ use super::super::super::params::Params;
 use super::super::view::encoded;
 
 /// The longest filter that is looked at, in characters.
-const MAX_FILTER: usize = 256;
+pub(super) const MAX_FILTER: usize = 256;
 
 /// The parts of the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -12,7 +12,7 @@ use crate::config::RuleKind;
 use crate::inventory::alerts::{Acknowledged, Alert as Reported, Severity};
 use crate::inventory::devices::ActiveAlert;
 use crate::inventory::hosts::Fleet;
-use crate::rules::{ALERT_NAME, Alert, AlertState, DeadHosts};
+use crate::rules::{Alert, AlertState, DeadHosts};
 
 /// How long a report that somebody has seen to is here: it has no end of its own.
 const SEEN_TO: Millis = 24 * 3_600_000;
@@ -245,14 +245,9 @@ impl Active {
         suppressed_by: Option<String>,
         subject: impl Fn(&str) -> Subject,
     ) -> Self {
-        let severity = alert.severity.as_str();
         Self {
             source: Source::Device,
-            labels: Labels::from_pairs([
-                (ALERT_NAME, alert.alert.as_str()),
-                (INSTANCE, &alert.device),
-                ("severity", severity),
-            ]),
+            labels: alert.labels(),
             silenced_by: Vec::new(),
             severity: alert.severity,
             title: alert.alert,

@@ -12,6 +12,9 @@ use super::asked::Asked;
 use crate::config::RuleKind;
 use crate::rules::{AlertState, GroupView, RuleHealth, RuleView};
 
+/// What the filter calls a rule's expression; double quotes in it do not count.
+pub(super) const EXPRESSION: &str = "expr";
+
 /// Groups with the rules that match.
 #[derive(Serialize)]
 pub(super) struct Groups {
@@ -142,8 +145,11 @@ fn is_picked(group: &GroupView, rule: &RuleView, asked: &Asked) -> bool {
         &rule.query,
         &rule.progress.last_error,
     ];
+    // In a filter quotes hold words together.
+    let expression = rule.query.replace('"', "");
     let more = [
         ("alertname", name),
+        (EXPRESSION, &expression),
         ("group", &group.name),
         ("file", &group.file),
         ("health", health),

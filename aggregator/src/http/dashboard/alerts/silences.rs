@@ -7,6 +7,7 @@ use axum::extract::{Form, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
+use system_stats_model::labels::Labels;
 use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::Millis;
 use system_stats_promql::parse::parse_selector;
@@ -20,6 +21,7 @@ use super::super::view::{Seen, ahead};
 use super::board::Board;
 use crate::alerting::{AlertingError, Draft, Silence, SilenceState, Subject};
 use crate::config::parse_duration;
+use crate::inventory::devices::ActiveAlert;
 
 /// Silences of the list, those that are over included.
 const SHOWN: usize = 100;
@@ -252,7 +254,7 @@ pub(in super::super::super) struct Acknowledgement {
     key: String,
 }
 
-/// `POST /dashboard/alerts/acknowledge`: of an alert of a rule.
+/// `POST /dashboard/alerts/acknowledge`: of an alert of a rule or of a device.
 pub(in super::super::super) async fn acknowledge(
     State(state): Shared,
     headers: HeaderMap,
@@ -262,7 +264,10 @@ pub(in super::super::super) async fn acknowledge(
     allow(&state, &headers, &sent.key)?;
     let by = somebody(&sent.by).ok_or_else(nobody)?;
     let subject = Subject::Fingerprint(sent.fingerprint);
-    state.alerting.acknowledge(&subject, &by, "").await?;
+    let told = state.inventory.active_alerts();
+    let told: Vec<Labels> = told.iter().map(ActiveAlert::labels).collect();
+    let acknowledged = state.alerting.acknowledge(&subject, &told, &by, "");
+    acknowledged.await?;
     Ok(silenced())
 }
 
