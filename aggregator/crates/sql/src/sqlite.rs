@@ -155,7 +155,7 @@ impl Store for SqliteStore {
         let lease = lease.map_err(failed)?;
         self.epoch
             .store(lease.try_get(0).map_err(failed)?, Ordering::SeqCst);
-        let committed = committed(&lease, 1).map_err(failed)?;
+        let committed = commit::committed(&self.writer).await.map_err(failed)?;
         let rows = sqlx::query(both::META)
             .fetch_all(&self.readers)
             .await
@@ -333,26 +333,17 @@ impl Store for SqliteStore {
     }
 
     async fn committed(&self) -> Result<Committed, StoreError> {
-        let failed = |error| self.place.failed(&error);
-        let row = sqlx::query(statements::COMMITTED)
-            .fetch_one(&self.readers)
-            .await;
-        committed(&row.map_err(failed)?, 0).map_err(failed)
+        let committed = commit::committed(&self.readers).await;
+        committed.map_err(|error| self.place.failed(&error))
     }
 
     async fn trim(&self, segment: u64, limit: usize) -> Result<usize, StoreError> {
-        let failed = |error| self.place.failed(&error);
-        let trim = sqlx::query(statements::TRIM)
-            .bind(journal_id(segment, 0))
-            .bind(journal_id(segment + 1, 0))
-            .bind(signed_size(limit));
-        let trimmed = trim.execute(&self.writer).await.map_err(failed)?;
-        let rows = size(trimmed.rows_affected());
+        let mut connection = self.job().await?;
+        let trimmed = commit::trim(&mut connection, segment, limit).await;
+        let rows = self.settle(connection, trimmed).await?;
         if rows < limit {
-            sqlx::query(VACUUM)
-                .execute(&self.writer)
-                .await
-                .map_err(failed)?;
+            let vacuum = sqlx::query(VACUUM).execute(&self.writer).await;
+            vacuum.map_err(|error| self.place.failed(&error))?;
         }
         Ok(rows)
     }
@@ -482,13 +473,6 @@ impl Store for SqliteStore {
             .map(drop)
             .map_err(|error| self.place.failed(&error))
     }
-}
-
-fn committed(row: &SqliteRow, at: usize) -> Result<Committed, sqlx::Error> {
-    Ok(Committed {
-        seq: unsigned(row, at)?,
-        hash: unsigned(row, at + 1)?,
-    })
 }
 
 fn window_head(row: &SqliteRow) -> Result<WindowHead, sqlx::Error> {

@@ -30,8 +30,6 @@ pub(crate) fn tier_index(tier: Tier) -> usize {
     }
 }
 
-pub(crate) const FENCE: &str =
-    "UPDATE lease SET seq = $1, hash = $2 WHERE id = 1 AND epoch = $3 AND seq = $4";
 pub(crate) const META: &str = "SELECT key, value FROM meta";
 pub(crate) const SET_META: &str = "INSERT INTO meta (key, value) VALUES ($1, $2) \
     ON CONFLICT (key) DO UPDATE SET value = excluded.value";

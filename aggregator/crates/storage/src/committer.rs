@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::past::Deletion;
 use crate::queue::{Pending, Queue};
 use crate::storage::objects::Objects;
-use crate::store::{CommitBatch, EventRow, Store, StoreError, StoredObject};
+use crate::store::{CommitBatch, EventRow, Store, StoreError, StoredObject, join_digest};
 
 /// Records of more bytes than this are compressed off the runtime's threads.
 const COMPRESS_APART: usize = 64 << 10;
@@ -206,7 +206,8 @@ fn prepare(pending: &Pending) -> Result<CommitBatch, String> {
     Ok(batch)
 }
 
-/// A digest of what a batch writes: journal in one half, documents and names in the other.
+/// A digest of what a batch writes: journal in one half, documents and names in the other. Without
+/// these it is a [`row_digest`](crate::store::row_digest).
 fn digest(batch: &CommitBatch) -> u64 {
     let journal = crc32c::crc32c(batch.blob.as_deref().unwrap_or_default());
     let mut rest = crc32c::crc32c(&batch.seq.to_le_bytes());
@@ -221,6 +222,5 @@ fn digest(batch: &CommitBatch) -> u64 {
     for series in &batch.series {
         rest = crc32c::crc32c_append(rest, &series.id.to_le_bytes());
     }
-    // A database's integers have a sign.
-    (u64::from(journal) << 32 | u64::from(rest)) & i64::MAX.cast_unsigned()
+    join_digest(journal, rest)
 }

@@ -134,6 +134,18 @@ pub struct Committed {
     pub hash: u64,
 }
 
+/// The digest of a batch that is nothing but a row of the journal: a store that has the row knows
+/// it.
+#[must_use]
+pub fn row_digest(seq: u64, row: &[u8]) -> u64 {
+    join_digest(crc32c::crc32c(row), crc32c::crc32c(&seq.to_le_bytes()))
+}
+
+/// A database's integers have a sign.
+pub(crate) fn join_digest(journal: u32, rest: u32) -> u64 {
+    (u64::from(journal) << 32 | u64::from(rest)) & i64::MAX.cast_unsigned()
+}
+
 /// What a store says when it is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Opened {

@@ -17,7 +17,7 @@ impl PostgresStore {
     ) -> Result<(), StoreError> {
         let failed = |error| self.place.failed(&error);
         let mut transaction = connection.begin().await.map_err(failed)?;
-        let fence = sqlx::query(both::FENCE)
+        let fence = sqlx::query(statements::FENCE)
             .bind(signed(batch.seq))
             .bind(signed(batch.hash))
             .bind(self.epoch.load(Ordering::SeqCst))

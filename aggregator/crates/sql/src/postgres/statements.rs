@@ -10,6 +10,8 @@ pub(super) const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', 
     WHERE current_setting('synchronous_commit') = 'off'";
 
 /// Waits for the end of a commit whose outcome is not known: it holds the row.
+pub(super) const FENCE: &str =
+    "UPDATE lease SET seq = $1, hash = $2 WHERE id = 1 AND epoch = $3 AND seq = $4";
 pub(super) const COMMITTED: &str = "SELECT seq, hash FROM lease WHERE id = 1 FOR UPDATE";
 /// Both rows have the epoch; the first has the newest commit.
 pub(super) const TAKE_LEASE: &str = "WITH taken AS (UPDATE lease SET epoch = epoch + 1 \

@@ -21,7 +21,11 @@ impl SqliteRows {
     pub(crate) fn rows(&mut self, table: &'static Table) -> Rows<'_> {
         let statement = match table.place {
             Place::Itself => format!("SELECT {} FROM {} ORDER BY 1, 2", table.list(), table.name),
-            Place::Lease => format!("SELECT {} FROM lease WHERE id = 1", table.list()),
+            // The newest commit may be known from the journal alone; its digest is of use only to the
+            // process that made it.
+            Place::Lease => "SELECT epoch, max(seq, coalesce((SELECT max(id) FROM journal) \
+                & 1099511627775, 0)), hash FROM lease WHERE id = 1"
+                .to_owned(),
             Place::Journal => {
                 "SELECT id >> 40, id & 1099511627775, blob FROM journal ORDER BY id".to_owned()
             }

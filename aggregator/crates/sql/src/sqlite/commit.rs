@@ -1,12 +1,16 @@
 //! The transaction of a commit.
+//!
+//! The lease has a page of its own, which would be written with every commit. A commit whose digest
+//! follows from its row of the journal leaves it as it is: the row says all. Before that row may go,
+//! the lease is brought up to date.
 
 use std::sync::atomic::Ordering;
 
-use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
-use system_stats_storage::store::{CommitBatch, PackRow, StoreError};
+use sqlx::{Connection, Executor, Row, Sqlite, SqliteConnection, Transaction};
+use system_stats_storage::store::{CommitBatch, Committed, PackRow, StoreError, row_digest};
 
-use super::{SqliteStore, events, journal_id, statements};
-use crate::numbers::signed;
+use super::{SqliteStore, events, journal_id, statements, unsigned};
+use crate::numbers::{signed, signed_size, size};
 use crate::statements as both;
 
 impl SqliteStore {
@@ -18,14 +22,22 @@ impl SqliteStore {
         let failed = |error| self.place.failed(&error);
         let begun = connection.begin_with("BEGIN IMMEDIATE").await;
         let mut transaction = begun.map_err(failed)?;
-        let fence = sqlx::query(both::FENCE)
-            .bind(signed(batch.seq))
-            .bind(signed(batch.hash))
-            .bind(self.epoch.load(Ordering::SeqCst))
-            .bind(signed(batch.seq.wrapping_sub(1)));
-        let fenced = fence.execute(&mut *transaction).await.map_err(failed)?;
-        if fenced.rows_affected() != 1 {
+        let standing = sqlx::query(statements::STANDING);
+        let standing = standing.fetch_one(&mut *transaction).await;
+        let standing = standing.map_err(failed)?;
+        let epoch: i64 = standing.try_get(0).map_err(failed)?;
+        let newest = unsigned(&standing, 1).map_err(failed)?;
+        if epoch != self.epoch.load(Ordering::SeqCst) || newest != batch.seq.wrapping_sub(1) {
             return Err(StoreError::Fenced);
+        }
+        let told = batch.blob.as_ref().map(|row| row_digest(batch.seq, row));
+        if told != Some(batch.hash) {
+            let newest = Committed {
+                seq: batch.seq,
+                hash: batch.hash,
+            };
+            let set = set_committed(&mut transaction, newest).await;
+            set.map_err(failed)?;
         }
         self.write(&mut transaction, batch).await.map_err(failed)?;
         let committed = transaction.commit().await;
@@ -104,6 +116,50 @@ impl SqliteStore {
         }
         Ok(())
     }
+}
+
+/// The newest commit.
+pub(super) async fn committed(
+    connection: impl Executor<'_, Database = Sqlite>,
+) -> Result<Committed, sqlx::Error> {
+    let row = sqlx::query(statements::COMMITTED);
+    let row = row.fetch_one(connection).await?;
+    if let Some(newest) = row.try_get::<Option<i64>, _>(2)? {
+        let seq = newest.cast_unsigned();
+        let hash = row_digest(seq, row.try_get(3)?);
+        return Ok(Committed { seq, hash });
+    }
+    Ok(Committed {
+        seq: unsigned(&row, 0)?,
+        hash: unsigned(&row, 1)?,
+    })
+}
+
+async fn set_committed(
+    connection: &mut SqliteConnection,
+    newest: Committed,
+) -> Result<(), sqlx::Error> {
+    let set = sqlx::query(statements::SET_COMMITTED);
+    let set = set.bind(signed(newest.seq)).bind(signed(newest.hash));
+    set.execute(connection).await.map(drop)
+}
+
+/// Removes rows of a segment of the journal, up to a limit; returns how many.
+pub(super) async fn trim(
+    connection: &mut SqliteConnection,
+    segment: u64,
+    limit: usize,
+) -> Result<usize, sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let newest = committed(&mut *transaction).await?;
+    set_committed(&mut transaction, newest).await?;
+    let trim = sqlx::query(statements::TRIM)
+        .bind(journal_id(segment, 0))
+        .bind(journal_id(segment + 1, 0))
+        .bind(signed_size(limit));
+    let trimmed = trim.execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(size(trimmed.rows_affected()))
 }
 
 pub(super) async fn put_packs(

@@ -11,8 +11,16 @@ use system_stats_storage::store::{EventRow, SeriesRow, TargetRow, Wanted, Window
 use crate::statements::for_each_tier;
 
 pub(super) const TAKE_LEASE: &str =
-    "UPDATE lease SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch, seq, hash";
-pub(super) const COMMITTED: &str = "SELECT seq, hash FROM lease WHERE id = 1";
+    "UPDATE lease SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch";
+/// The newest commit is the one that the lease names, or the one of the journal's newest row: most
+/// commits leave the lease as it is. The row comes along if it tells more.
+pub(super) const COMMITTED: &str = "SELECT l.seq, l.hash, j.id & 1099511627775, j.blob \
+    FROM lease AS l LEFT JOIN journal AS j ON j.id = (SELECT max(id) FROM journal) \
+    AND j.id & 1099511627775 > l.seq WHERE l.id = 1";
+/// The owner and the newest commit.
+pub(super) const STANDING: &str = "SELECT epoch, \
+    max(seq, coalesce((SELECT max(id) FROM journal) & 1099511627775, 0)) FROM lease WHERE id = 1";
+pub(super) const SET_COMMITTED: &str = "UPDATE lease SET seq = $1, hash = $2 WHERE id = 1";
 
 pub(super) const INSERT_TARGETS: &str = "INSERT INTO target (id, pack, labels) \
     SELECT value ->> 0, value ->> 1, unhex(value ->> 2) FROM json_each($1)";

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Row, SqliteConnection};
 use system_stats_storage::Store;
 use system_stats_storage::conformance::{CaseError, Harness};
-use system_stats_storage::store::{CommitBatch, StoreError};
+use system_stats_storage::store::{CommitBatch, Committed, StoreError, row_digest};
 
 use super::testing::TempDir;
 use crate::SqlError;
@@ -147,6 +147,76 @@ async fn a_full_disk_fails_whole_and_the_same_batch_succeeds_later() {
         store.journal(0, 0, 9).await.unwrap()[0].blob,
         batch.blob.unwrap()
     );
+}
+
+/// A batch that is nothing but a row of the journal.
+fn row(seq: u64) -> CommitBatch {
+    let blob = [u8::try_from(seq).unwrap(); 9];
+    CommitBatch {
+        seq,
+        hash: row_digest(seq, &blob),
+        segment: 1,
+        blob: Some(blob.to_vec().into()),
+        ..CommitBatch::default()
+    }
+}
+
+#[tokio::test]
+async fn the_journal_tells_the_newest_commit_until_it_is_trimmed() {
+    let directory = TempDir::new();
+    let path = directory.join("a.db");
+    let store = super::SqliteStore::open(&path).await.unwrap();
+    store.open().await.unwrap();
+    let lease = async || -> i64 {
+        let row = sqlx::query("SELECT seq FROM lease").fetch_one(&store.writer);
+        row.await.unwrap().get(0)
+    };
+    let of = |batch: &CommitBatch| Committed {
+        seq: batch.seq,
+        hash: batch.hash,
+    };
+    for seq in 1..=3 {
+        store.commit(&row(seq)).await.unwrap();
+    }
+    assert_eq!(lease().await, 0);
+    assert_eq!(store.committed().await, Ok(of(&row(3))));
+    for seq in [1, 3, 5] {
+        assert_eq!(store.commit(&row(seq)).await, Err(StoreError::Fenced));
+    }
+    // Something that the row does not tell.
+    let other = CommitBatch { hash: 7, ..row(4) };
+    store.commit(&other).await.unwrap();
+    assert_eq!(
+        (lease().await, store.committed().await),
+        (4, Ok(of(&other)))
+    );
+    store.commit(&row(5)).await.unwrap();
+    assert_eq!(store.trim(1, 9).await, Ok(5));
+    assert_eq!(
+        (lease().await, store.committed().await),
+        (5, Ok(of(&row(5))))
+    );
+    store.commit(&row(6)).await.unwrap();
+    store.close().await.unwrap();
+    let store = super::SqliteStore::open(&path).await.unwrap();
+    let opened = store.open().await.unwrap();
+    assert_eq!(opened.committed, of(&row(6)));
+}
+
+#[tokio::test]
+async fn whoever_has_been_replaced_commits_no_row() {
+    let directory = TempDir::new();
+    let store = super::SqliteStore::open(&directory.join("a.db"))
+        .await
+        .unwrap();
+    store.open().await.unwrap();
+    store.commit(&row(1)).await.unwrap();
+    sqlx::query("UPDATE lease SET epoch = epoch + 1")
+        .execute(&store.writer)
+        .await
+        .unwrap();
+    assert_eq!(store.commit(&row(2)).await, Err(StoreError::Fenced));
+    assert_eq!(store.committed().await.unwrap().seq, 1);
 }
 
 #[tokio::test]
