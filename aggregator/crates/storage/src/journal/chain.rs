@@ -93,14 +93,21 @@ impl Chain {
         out.resize(changed + row.ids.len().div_ceil(8), 0);
         numbers.clear();
         escapes.clear();
-        for (at, &value) in row.values.iter().enumerate() {
-            let place = places.at(at);
-            let previous = &mut self.previous[place];
-            if previous.to_bits() != value.to_bits() {
-                out[changed + at / 8] |= 1 << (at % 8);
+        for (byte, values) in row.values.chunks(8).enumerate() {
+            let place = |bit: usize| places.at(byte * 8 + bit);
+            let mut mask = 0u8;
+            for (bit, value) in values.iter().enumerate() {
+                let is_changed = self.previous[place(bit)].to_bits() != value.to_bits();
+                mask |= u8::from(is_changed) << bit;
+            }
+            out[changed + byte] = mask;
+            while mask != 0 {
+                let bit = mask.trailing_zeros() as usize;
+                mask &= mask - 1;
+                let (place, value) = (place(bit), values[bit]);
                 let unit = &mut self.units[place];
-                numbers.push(value::write(unit, *previous, value, escapes));
-                *previous = value;
+                numbers.push(value::write(unit, self.previous[place], value, escapes));
+                self.previous[place] = value;
             }
         }
         planes::write(numbers, out);
@@ -147,7 +154,7 @@ impl Chain {
     pub(super) fn read_row(
         &mut self,
         reader: &mut Reader<'_>,
-        planes: &mut Planes,
+        room: &mut Planes,
     ) -> Result<Row, Malformed> {
         let kind = reader.u8()?;
         self.timestamp = self.timestamp.wrapping_add(reader.i64()?);
@@ -164,7 +171,7 @@ impl Chain {
         let changed = reader.take(ids.len().div_ceil(8))?;
         let is_changed = |at: usize| changed[at / 8] & (1 << (at % 8)) != 0;
         let count = (0..ids.len()).filter(|at| is_changed(*at)).count();
-        let mut numbers = planes.read(reader, count)?.iter();
+        let mut numbers = room.read(reader, count)?.iter();
         let mut values = Vec::with_capacity(ids.len());
         for at in 0..ids.len() {
             let place = places.at(at);

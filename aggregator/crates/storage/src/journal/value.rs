@@ -1,14 +1,15 @@
 //! One value against the previous one of its series.
 //!
 //! A series has a unit, of which its values are multiples: a page of memory, a sector, one, or a
-//! decimal fraction. A change is a number of units. It becomes an unsigned number that is never 0;
+//! decimal fraction, in one of the ways in which exporters compute it. A change is a number of units. It becomes an unsigned number that is never 0;
 //! 0 stands for an escape, in which the value brings a finer unit, or its bits because there is
 //! none that suits.
 
 use crate::varint::{Malformed, Reader, unzigzag, write_i64, zigzag};
 
-/// How many of each unit are one, the coarsest first.
-const PER_ONE: [f64; 7] = [1.0 / 4096.0, 1.0 / 512.0, 1.0, 1e2, 1e3, 1e6, 1e9];
+/// How many of each unit are one, the coarsest first; then those of [`Unit::TIMES_THOUSANDTH`] and
+/// [`Unit::TWICE_BY_THOUSAND`].
+const PER_ONE: [f64; 9] = [1.0 / 4096.0, 1.0 / 512.0, 1.0, 1e2, 1e3, 1e6, 1e9, 1e3, 1e6];
 
 /// Integers beyond this are not all representable.
 const LARGEST: i64 = 1 << 53;
@@ -26,6 +27,10 @@ pub(super) struct Unit(u8);
 impl Unit {
     /// That of every series at first.
     pub(super) const ONE: Self = Self(2);
+    /// A multiple is multiplied by 0.001, which rounds otherwise than dividing it by 1000.
+    const TIMES_THOUSANDTH: Self = Self(7);
+    /// A multiple is divided by 1000 and once more.
+    const TWICE_BY_THOUSAND: Self = Self(8);
 
     fn per_one(self) -> f64 {
         PER_ONE[usize::from(self.0)]
@@ -56,10 +61,12 @@ impl Unit {
     }
 
     fn value(self, count: i64) -> f64 {
-        if self == Self::ONE {
-            count as f64
-        } else {
-            count as f64 / self.per_one()
+        let count = count as f64;
+        match self {
+            Self::ONE => count,
+            Self::TIMES_THOUSANDTH => count * 0.001,
+            Self::TWICE_BY_THOUSAND => count / 1e3 / 1e3,
+            _ => count / self.per_one(),
         }
     }
 
@@ -153,7 +160,7 @@ mod tests {
 
     #[test]
     fn small_steps_are_small() {
-        let cases: [(&[f64], &[usize]); 10] = [
+        let cases: [(&[f64], &[usize]); 12] = [
             (&[1_000_001.0, 1_000_016.0, 1_000_015.0], &[3, 1, 1]),
             (&[18.4, 18.6, 18.59], &[4, 1, 1]),
             (&[0.001_234_567, 0.001_234_599, 0.001_1], &[6, 1, 3]),
@@ -164,6 +171,8 @@ mod tests {
             (&[1.0, -0.0, 0.0], &[1, 10, 3]),
             (&[5.0, std::f64::consts::PI, 3.0], &[1, 9, 3]),
             (&[0.1 + 0.2, 0.3], &[10, 3]),
+            (&[9.0 * 0.001, 9001.0 * 0.001, 9003.0 * 0.001], &[3, 3, 1]),
+            (&[1_234_560.0 / 1e3 / 1e3, 1_234_565.0 / 1e3 / 1e3], &[6, 1]),
         ];
         for (values, expected) in cases {
             assert_eq!(sizes(values), expected, "{values:?}");
@@ -175,6 +184,8 @@ mod tests {
             any::<u64>().prop_map(f64::from_bits),
             any::<i64>().prop_map(|value| value as f64),
             (any::<i32>(), 0..10i32).prop_map(|(v, e)| f64::from(v) / 10f64.powi(e)),
+            any::<i32>().prop_map(|value| f64::from(value) * 0.001),
+            any::<i32>().prop_map(|value| f64::from(value) / 1e3 / 1e3),
             any::<i32>().prop_map(|value| f64::from(value) * 512.0),
             Just(-0.0),
             Just(0.0),
