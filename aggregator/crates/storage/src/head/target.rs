@@ -1,6 +1,7 @@
 //! A target: its series' statistics, its windows, the state of its journal.
 
 mod removal;
+mod scrape;
 mod slot;
 
 pub(crate) use slot::Slot;
@@ -120,6 +121,9 @@ impl TargetHead {
         incoming: &[Incoming],
         policy: Policy,
     ) -> Result<Appended, SeriesId> {
+        if let Some(appended) = self.append_scrape(incoming, policy) {
+            return Ok(appended);
+        }
         let cells = self.locate(incoming)?;
         let mut appended = Appended::default();
         for group in cells.chunk_by(|a, b| a.timestamp == b.timestamp) {
