@@ -17,7 +17,8 @@ pub(crate) fn collect<'a>(
 ) -> Result<Arc<Held<'a>>, EvalError> {
     let budget = &evaluator.budget;
     let timeline = producer.timeline();
-    let parts = in_parts(evaluator.threads, producer.labels().len(), |part| {
+    let (count, effort) = (producer.labels().len(), producer.effort());
+    let parts = in_parts(evaluator.threads, count, effort, |part| {
         let mut scratch = Scratch::default();
         let mut block = Block::new(timeline.steps);
         let (mut kept, mut samples) = (Vec::new(), 0);

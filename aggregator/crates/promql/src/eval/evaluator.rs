@@ -20,6 +20,9 @@ use crate::ast::{At, Span};
 use crate::plan::{self, Fetches, Kind, Look, Lookup, Node, Plan, SelectNode, TimeSpan, Want};
 use crate::value::{ColumnMut, Columns, Timeline, Value};
 
+/// How far samples are apart, as far as one can guess, in milliseconds.
+const USUAL_INTERVAL: Millis = 15_000;
+
 /// What the evaluation of one query needs everywhere.
 pub(crate) struct Evaluator<'a> {
     pub(crate) budget: Arc<Budget<'a>>,
@@ -66,6 +69,15 @@ pub(crate) struct Selected<'e> {
     pub(crate) resolution: Option<Millis>,
     /// Whether dropping reserved labels cannot make two of them alike.
     pub(crate) same_name: bool,
+}
+
+impl Selected<'_> {
+    /// About how many samples each series has there.
+    pub(crate) fn expected(&self) -> usize {
+        let TimeRange { start, end } = self.range;
+        let apart = self.resolution.unwrap_or(USUAL_INTERVAL).max(1);
+        usize::try_from(end.saturating_sub(start) / apart).unwrap_or_default()
+    }
 }
 
 /// A scalar at every step.
@@ -124,6 +136,10 @@ impl Producer for Vector<'_> {
 
     fn is_strict(&self) -> bool {
         self.producer().is_strict()
+    }
+
+    fn effort(&self) -> usize {
+        self.producer().effort()
     }
 
     fn produce(

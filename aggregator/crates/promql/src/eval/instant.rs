@@ -58,6 +58,11 @@ impl Producer for Lookback<'_> {
         self.selected.same_name
     }
 
+    fn effort(&self) -> usize {
+        let samples = self.selected.expected();
+        self.timeline.steps.saturating_add(samples)
+    }
+
     fn produce(
         &self,
         series: usize,

@@ -25,6 +25,11 @@ pub(crate) trait Producer: Sync {
         false
     }
 
+    /// About how many samples and steps a column takes.
+    fn effort(&self) -> usize {
+        self.timeline().steps
+    }
+
     /// Fills a column that has no bit set.
     fn produce(
         &self,

@@ -266,6 +266,14 @@ impl Producer for Ranged<'_> {
         true
     }
 
+    fn effort(&self) -> usize {
+        let samples = match &self.range.input {
+            Input::Selected(selected) => selected.expected(),
+            Input::Subquery(columns) => columns.timeline().steps,
+        };
+        self.range.timeline.steps.saturating_add(samples)
+    }
+
     fn produce(
         &self,
         series: usize,

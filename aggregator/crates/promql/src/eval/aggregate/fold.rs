@@ -27,7 +27,7 @@ pub(super) fn columns(
         AggregateOp::Stddev | AggregateOp::Stdvar => NonZeroUsize::MIN,
         _ => evaluator.threads,
     };
-    let parts = in_parts(threads, groups.of.len(), |part| {
+    let parts = in_parts(threads, groups.of.len(), input.effort(), |part| {
         budget.hold(cells)?;
         let mut fold = Fold::new(aggregation.op, groups.len(), on.steps);
         let mut scratch = Scratch::default();

@@ -38,7 +38,7 @@ pub(super) fn columns(
     let groups = Groups::of(&projection, &**input, evaluator.is_eager);
     let members = groups.members();
     let budget = &evaluator.budget;
-    let parts = in_parts(evaluator.threads, on.steps, |part| {
+    let parts = in_parts(evaluator.threads, on.steps, input.len(), |part| {
         let mut results = Vec::new();
         let mut values = Vec::new();
         for (group, members) in members.iter().enumerate() {

@@ -90,6 +90,10 @@ impl Producer for Nameless<'_> {
         true
     }
 
+    fn effort(&self) -> usize {
+        self.0.effort()
+    }
+
     fn produce(
         &self,
         series: usize,

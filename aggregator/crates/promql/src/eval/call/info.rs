@@ -181,6 +181,10 @@ impl super::super::producer::Producer for Named<'_> {
         false
     }
 
+    fn effort(&self) -> usize {
+        self.0.effort()
+    }
+
     fn produce(
         &self,
         series: usize,

@@ -53,6 +53,10 @@ impl<F: Fn(usize, f64) -> f64 + Sync> Producer for Mapped<'_, F> {
         self.strict
     }
 
+    fn effort(&self) -> usize {
+        self.input.effort()
+    }
+
     fn produce(
         &self,
         series: usize,
@@ -105,6 +109,10 @@ impl<F: Fn(usize, f64) -> Option<f64> + Sync> Producer for Filtered<'_, F> {
 
     fn is_strict(&self) -> bool {
         self.input.is_strict()
+    }
+
+    fn effort(&self) -> usize {
+        self.input.effort()
     }
 
     fn produce(
