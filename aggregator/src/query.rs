@@ -24,6 +24,7 @@ use system_stats_promql::parse::{ParseError, ParseOptions, parse, parse_selector
 use system_stats_promql::plan::{Lookup, Plan, TimeSpan};
 use system_stats_promql::value::Value;
 use system_stats_storage::{ReadError, Snapshot, Storage};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
@@ -228,17 +229,28 @@ impl QueryService {
         self.run(Query::instant(expression, at)).await
     }
 
-    /// Evaluates an expression that was planned before, at one time.
+    /// Evaluates an expression that was planned before, at one time: on the calling thread and no
+    /// other. That must not be one of `runtime`'s own, but one that may wait.
     ///
     /// # Errors
     /// [`QueryError`].
-    pub async fn evaluate(
-        self: &Arc<Self>,
+    pub fn evaluate(
+        &self,
         plan: &Arc<Plan>,
         at: Millis,
+        runtime: &Handle,
     ) -> Result<Answer, QueryError> {
         let query = Query::instant(String::new(), at);
-        self.answer(Arc::clone(plan), &query, Instant::now()).await
+        let prepared = self.prepare(Arc::clone(plan), &query, Instant::now());
+        let (mut job, moments) = runtime.block_on(prepared)?;
+        job.options.threads = NonZeroUsize::MIN;
+        let evaluated = job.run();
+        self.finish(moments, evaluated)
+    }
+
+    /// How many queries run at the same time.
+    pub(crate) fn max_concurrency(&self) -> usize {
+        self.options.max_concurrency.max(1)
     }
 
     async fn answer(
@@ -247,6 +259,23 @@ impl QueryService {
         query: &Query,
         began: Instant,
     ) -> Result<Answer, QueryError> {
+        let (job, moments) = self.prepare(plan, query, began).await?;
+        let _guard = CancelOnDrop(Arc::clone(&job.canceled));
+        let evaluated = tokio::task::spawn_blocking(move || job.run()).await;
+        let evaluated = evaluated.map_err(|error| {
+            tracing::error!(%error, "an evaluation broke off");
+            QueryError::Invalid("unexpected error: the evaluation broke off".to_owned())
+        })?;
+        self.finish(moments, evaluated)
+    }
+
+    /// Waits for a place and has what is needed fetched.
+    async fn prepare(
+        &self,
+        plan: Arc<Plan>,
+        query: &Query,
+        began: Instant,
+    ) -> Result<(Job, Moments), QueryError> {
         let timeout = query.timeout.unwrap_or(self.options.timeout);
         let deadline = began + timeout.min(self.options.timeout);
         let place = self.place(deadline).await?;
@@ -254,8 +283,6 @@ impl QueryService {
         let lookup = self.lookup(query);
         let fetches = plan.wanted(&query.span, &lookup);
         let snapshot = self.snapshot(&fetches, deadline).await?;
-        let prepared = Instant::now();
-
         let job = Job {
             plan,
             snapshot,
@@ -265,18 +292,20 @@ impl QueryService {
             _place: place,
             _running: self.metrics.running(),
         };
-        let _guard = CancelOnDrop(Arc::clone(&job.canceled));
-        let evaluated = tokio::task::spawn_blocking(move || job.run()).await;
-        let evaluated = evaluated.map_err(|error| {
-            tracing::error!(%error, "an evaluation broke off");
-            QueryError::Invalid("unexpected error: the evaluation broke off".to_owned())
-        })?;
-        let timings = Timings {
-            queue: queued - began,
-            preparation: prepared - queued,
-            evaluation: prepared.elapsed(),
-            total: began.elapsed(),
+        let moments = Moments {
+            began,
+            queued,
+            prepared: Instant::now(),
         };
+        Ok((job, moments))
+    }
+
+    fn finish(
+        &self,
+        moments: Moments,
+        evaluated: Result<Output, EvalError>,
+    ) -> Result<Answer, QueryError> {
+        let timings = moments.timings();
         self.metrics.note(&timings, evaluated.is_ok());
         let output = evaluated?;
         Ok(Answer {
@@ -327,6 +356,26 @@ impl QueryService {
             threads: self.threads,
             per_step: query.per_step,
             ..eval::Options::new(query.span)
+        }
+    }
+}
+
+/// When the parts of a query were done.
+#[derive(Clone, Copy)]
+struct Moments {
+    began: Instant,
+    queued: Instant,
+    prepared: Instant,
+}
+
+impl Moments {
+    /// How long they took, if the evaluation has just ended.
+    fn timings(&self) -> Timings {
+        Timings {
+            queue: self.queued - self.began,
+            preparation: self.prepared - self.queued,
+            evaluation: self.prepared.elapsed(),
+            total: self.began.elapsed(),
         }
     }
 }

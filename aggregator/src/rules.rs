@@ -32,6 +32,7 @@ use system_stats_promql::plan::Plan;
 use system_stats_promql::value::Element;
 use system_stats_storage::Storage;
 use system_stats_template as template;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use xxhash_rust::xxh3::xxh3_64;
@@ -125,6 +126,8 @@ struct Engine {
     options: RuleOptions,
     metrics: RuleMetrics,
     tasks: TaskTracker,
+    /// As many groups are evaluated at the same time as queries: each holds a thread.
+    turns: Semaphore,
 }
 
 impl Engine {
@@ -136,6 +139,7 @@ impl Engine {
         options: RuleOptions,
     ) -> Self {
         Self {
+            turns: Semaphore::new(query.max_concurrency()),
             appender: storage,
             query,
             sink,

@@ -1,6 +1,7 @@
 //! One group: its rules, evaluated one after another on schedule.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,8 +15,12 @@ use tokio::time::Instant;
 
 use super::alert::{Alert, AlertState, AlertingRule, Alerts, Evaluated, Found, RuleError};
 use super::output::{Output, Written};
-use super::{Engine, External, recording};
+use super::recording::Renaming;
+use super::{Engine, External};
 use crate::config::{Rule, RuleGroup, RuleKind};
+
+/// What is told of an evaluation that panicked.
+const BROKE_OFF: &str = "unexpected error: the evaluation broke off";
 
 /// How an evaluation ended.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -67,12 +72,25 @@ pub(super) struct Group {
     leftover: Mutex<Written>,
 }
 
+/// What an evaluation of a group needs.
+#[derive(Clone, Copy)]
+struct Evaluation<'a> {
+    engine: &'a Engine,
+    /// For what waits. The evaluation runs on none of its own threads.
+    runtime: &'a Handle,
+    /// What it is for.
+    at: Millis,
+    /// The time that expressions are evaluated at: earlier by the group's offset.
+    asked: Millis,
+}
+
 /// A rule and what it remembers.
 pub(super) struct RunningRule {
     pub(super) rule: Rule,
     /// The expression as it is written back.
     pub(super) query: String,
     plan: Arc<Plan>,
+    renaming: Renaming,
     alerts: Mutex<Alerts>,
     written: Mutex<Written>,
     progress: Mutex<Progress>,
@@ -98,6 +116,7 @@ impl Group {
                 rule: rule.clone(),
                 query,
                 plan: Arc::new(plan),
+                renaming: Renaming::new(rule.name(), &rule.labels),
                 alerts: Mutex::new(Alerts::new(!restores)),
                 written: Mutex::default(),
                 progress: Mutex::default(),
@@ -122,7 +141,7 @@ impl Group {
             heirs.entry(rule.identity()).or_default().push(rule);
         }
         let mut leftover = lock(&self.leftover);
-        leftover.extend(lock(&before.leftover).drain());
+        leftover.add(std::mem::take(&mut *lock(&before.leftover)));
         for old in &before.rules {
             let written = std::mem::take(&mut *lock(&old.written));
             match heirs.get_mut(&old.identity()).and_then(Vec::pop) {
@@ -131,7 +150,7 @@ impl Group {
                     *lock(&heir.progress) = lock(&old.progress).clone();
                     *lock(&heir.written) = written;
                 }
-                None => leftover.extend(written),
+                None => leftover.add(written),
             }
         }
         *lock(&self.last) = *lock(&before.last);
@@ -142,13 +161,34 @@ impl Group {
         *lock(&self.last)
     }
 
-    /// Evaluates all rules for `at`. One that fails leaves the others alone.
-    pub(super) async fn evaluate(&self, engine: &Engine, at: Millis) {
-        let started = Instant::now();
+    /// Evaluates all rules for `at`, on a thread of their own: most of them are done before another
+    /// thread would have begun. One that fails leaves the others alone.
+    pub(super) async fn evaluate(self: &Arc<Self>, engine: &Arc<Engine>, at: Millis) {
+        let _turn = engine.turns.acquire().await;
+        let (group, engine) = (Arc::clone(self), Arc::clone(engine));
+        let (tasks, runtime) = (engine.tasks.clone(), Handle::current());
         let offset = super::alert::millis(self.definition.query_offset);
+        let evaluated = tasks.spawn_blocking(move || {
+            group.evaluate_all(&Evaluation {
+                engine: &engine,
+                runtime: &runtime,
+                at,
+                asked: at - offset,
+            });
+        });
+        if let Err(error) = evaluated.await {
+            let (file, group) = self.key();
+            tracing::error!(file, group, %error, "a group of rules was not evaluated");
+        }
+    }
+
+    fn evaluate_all(&self, evaluation: &Evaluation<'_>) {
+        let Evaluation { engine, at, .. } = *evaluation;
+        let started = Instant::now();
         for rule in &self.rules {
             let began = Instant::now();
-            let result = self.evaluate_rule(engine, rule, at, at - offset).await;
+            let result = catch_unwind(AssertUnwindSafe(|| self.evaluate_rule(rule, evaluation)));
+            let result = result.unwrap_or_else(|_| Err(RuleError::Query(BROKE_OFF.to_owned())));
             engine.metrics.evaluated(result.is_ok());
             let error = result.err().map(|error| error.to_string());
             if let Some(error) = &error {
@@ -166,9 +206,8 @@ impl Group {
                 duration: began.elapsed(),
             };
         }
-        let left = self
-            .output(engine)
-            .end(&mut lock(&self.leftover), at - offset);
+        let mut leftover = lock(&self.leftover);
+        let left = self.output(engine).end(&mut leftover, evaluation.asked);
         self.report(left.map(drop));
         let took = started.elapsed();
         *lock(&self.last) = (Some(at), took);
@@ -189,21 +228,26 @@ impl Group {
         }
     }
 
-    async fn evaluate_rule(
+    fn evaluate_rule(
         &self,
-        engine: &Engine,
         rule: &RunningRule,
-        at: Millis,
-        asked: Millis,
+        evaluation: &Evaluation<'_>,
     ) -> Result<(), RuleError> {
-        let answer = engine.query.evaluate(&rule.plan, asked).await;
+        let Evaluation {
+            engine,
+            runtime,
+            at,
+            asked,
+        } = *evaluation;
+        let answer = engine.query.evaluate(&rule.plan, asked, runtime);
         let answer = answer.map_err(|error| RuleError::Query(error.to_string()))?;
         let elements = elements_of(answer.value)?;
         let limit = self.definition.limit;
+        let mut written = lock(&rule.written);
         let series = match rule.alerting() {
-            None => recording::series(rule.rule.name(), &rule.rule.labels, limit, elements)?,
+            None => rule.renaming.series(limit, elements, written.labels())?,
             Some(alerting) => {
-                let found = self.found(engine, rule, at, elements).await?;
+                let found = self.found(&alerting, evaluation, &elements)?;
                 let (resend_delay, interval) =
                     (engine.options.resend_delay, self.definition.interval);
                 let (evaluated, due) = {
@@ -230,45 +274,35 @@ impl Group {
                 series
             }
         };
-        let stored = self
-            .output(engine)
-            .replace(&mut lock(&rule.written), &series, asked);
+        let stored = self.output(engine).replace(&mut written, &series, asked);
         let stored = stored.map(|outcome| engine.metrics.stored(outcome));
         self.report(stored);
         Ok(())
     }
 
-    /// Expands the templates of all elements beside the runtime's own threads: they may ask
-    /// further queries.
-    async fn found(
+    /// Expands the templates of all elements. They may ask further queries.
+    fn found(
         &self,
-        engine: &Engine,
-        rule: &RunningRule,
-        at: Millis,
-        elements: Vec<Element>,
+        alerting: &AlertingRule<'_>,
+        evaluation: &Evaluation<'_>,
+        elements: &[Element],
     ) -> Result<Found, RuleError> {
-        if elements.is_empty() {
-            return Ok(Found::default());
-        }
-        let (rule, external) = (rule.rule.clone(), Arc::clone(&self.external));
-        let (query, runtime) = (Arc::clone(&engine.query), Handle::current());
-        let expanded = engine.tasks.spawn_blocking(move || {
-            let ask = |expression: &str| {
-                let answer = runtime.block_on(query.instant(expression, at));
-                let found = elements_of(answer.map_err(|error| error.to_string())?.value);
-                let found = found.map_err(|error| error.to_string())?;
-                let sample = |Element { labels, value }| template::Sample { labels, value };
-                Ok(found.into_iter().map(sample).collect())
-            };
-            match alerting(&rule) {
-                Some(alerting) => Found::new(&alerting, at, &elements, |text, element| {
-                    external.expand(alerting.name, text, element, &ask)
-                }),
-                None => Ok(Found::default()),
-            }
-        });
-        let broken = |error: tokio::task::JoinError| RuleError::Query(error.to_string());
-        expanded.await.map_err(broken)?
+        let Evaluation {
+            engine,
+            runtime,
+            at,
+            ..
+        } = *evaluation;
+        let ask = |expression: &str| {
+            let answer = runtime.block_on(engine.query.instant(expression, at));
+            let found = elements_of(answer.map_err(|error| error.to_string())?.value);
+            let found = found.map_err(|error| error.to_string())?;
+            let sample = |Element { labels, value }| template::Sample { labels, value };
+            Ok(found.into_iter().map(sample).collect())
+        };
+        Found::new(alerting, at, elements, |text, element| {
+            self.external.expand(alerting.name, text, element, &ask)
+        })
     }
 
     pub(super) fn key(&self) -> (&str, &str) {
@@ -279,7 +313,7 @@ impl Group {
     pub(super) fn end(&self, engine: &Engine, at: Millis) {
         let mut all = std::mem::take(&mut *lock(&self.leftover));
         for rule in &self.rules {
-            all.extend(std::mem::take(&mut *lock(&rule.written)));
+            all.add(std::mem::take(&mut *lock(&rule.written)));
         }
         let ended = self.output(engine).end(&mut all, at);
         self.report(ended.map(drop));
@@ -295,7 +329,22 @@ impl RunningRule {
     }
 
     fn alerting(&self) -> Option<AlertingRule<'_>> {
-        alerting(&self.rule)
+        let rule = &self.rule;
+        match &rule.kind {
+            RuleKind::Recording { .. } => None,
+            RuleKind::Alerting {
+                alert,
+                hold,
+                keep_firing_for,
+                annotations,
+            } => Some(AlertingRule {
+                name: alert,
+                hold: *hold,
+                keep_firing_for: *keep_firing_for,
+                labels: &rule.labels,
+                annotations,
+            }),
+        }
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -313,24 +362,6 @@ impl RunningRule {
 
     pub(super) fn alerts(&self) -> MutexGuard<'_, Alerts> {
         lock(&self.alerts)
-    }
-}
-
-fn alerting(rule: &Rule) -> Option<AlertingRule<'_>> {
-    match &rule.kind {
-        RuleKind::Recording { .. } => None,
-        RuleKind::Alerting {
-            alert,
-            hold,
-            keep_firing_for,
-            annotations,
-        } => Some(AlertingRule {
-            name: alert,
-            hold: *hold,
-            keep_firing_for: *keep_firing_for,
-            labels: &rule.labels,
-            annotations,
-        }),
     }
 }
 

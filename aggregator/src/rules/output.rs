@@ -9,8 +9,27 @@ use system_stats_model::labels::Labels;
 use system_stats_model::sample::{Millis, STALE};
 use system_stats_promql::value::Element;
 
-/// The series that a rule wrote at its last evaluation.
-pub(super) type Written = HashMap<Labels, SeriesId>;
+/// The series that a rule wrote at its last evaluation, none of them twice, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Written(Vec<(Labels, SeriesId)>);
+
+impl Written {
+    /// The label sets, in their order.
+    pub(super) fn labels(&self) -> impl Iterator<Item = &Labels> {
+        self.0.iter().map(|(labels, _)| labels)
+    }
+
+    /// Adds what another rule wrote, to be ended.
+    pub(super) fn add(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
+    /// Whether the same series come again, in the same order.
+    fn are(&self, elements: &[Element]) -> bool {
+        let mut both = self.0.iter().zip(elements);
+        self.0.len() == elements.len() && both.all(|(one, element)| one.0 == element.labels)
+    }
+}
 
 /// Where a group writes: its own target, so that its series share a clock.
 pub(super) struct Output<'a> {
@@ -27,13 +46,13 @@ impl Output<'_> {
         elements: &[Element],
         at: Millis,
     ) -> Result<Outcome, AppendError> {
-        if elements.is_empty() && written.is_empty() {
+        if elements.is_empty() && written.0.is_empty() {
             return Ok(Outcome::default());
         }
         match self.try_replace(written, elements, at) {
             // It was cleaned away since: ask for it anew.
             Err(AppendError::UnknownSeries(_) | AppendError::UnknownTarget(_)) => {
-                written.clear();
+                written.0.clear();
                 self.try_replace(written, elements, at)
             }
             other => other,
@@ -47,37 +66,37 @@ impl Output<'_> {
         at: Millis,
     ) -> Result<Outcome, AppendError> {
         let target = self.appender.target(self.target)?;
-        let mut now = Written::with_capacity(elements.len());
-        let mut rows = Vec::with_capacity(elements.len() + written.len());
-        for element in elements {
-            let series = self.series(target, written, &element.labels)?;
-            now.insert(element.labels.clone(), series);
-            rows.push(row(series, at, element.value));
+        if written.are(elements) {
+            let rows = written.0.iter().zip(elements);
+            let rows = rows.map(|(&(_, series), element)| row(series, at, element.value));
+            return self.append(target, rows.collect());
         }
-        let gone = written
-            .iter()
-            .filter(|(labels, _)| !now.contains_key(*labels));
-        rows.extend(gone.map(|(_, &series)| row(series, at, STALE)));
+        let known = written.0.iter().map(|(labels, series)| (labels, *series));
+        let mut gone: HashMap<&Labels, SeriesId> = known.collect();
+        let mut now = Vec::with_capacity(elements.len());
+        let mut rows = Vec::with_capacity(elements.len() + gone.len());
+        for Element { labels, value } in elements {
+            let series = match gone.remove(labels) {
+                Some(series) => series,
+                None => self.appender.series(target, labels)?,
+            };
+            now.push((labels.clone(), series));
+            rows.push(row(series, at, *value));
+        }
+        rows.extend(gone.into_values().map(|series| row(series, at, STALE)));
+        let outcome = self.append(target, rows)?;
+        written.0 = now;
+        Ok(outcome)
+    }
+
+    fn append(&self, target: TargetId, rows: Vec<Row>) -> Result<Outcome, AppendError> {
         let batch = Batch {
             target,
             order: Order::Strict,
             rows,
         };
         let (_, outcome) = self.appender.append(batch, Urgency::Relaxed)?;
-        *written = now;
         Ok(outcome)
-    }
-
-    fn series(
-        &self,
-        target: TargetId,
-        written: &Written,
-        labels: &Labels,
-    ) -> Result<SeriesId, AppendError> {
-        match written.get(labels) {
-            Some(&known) => Ok(known),
-            None => self.appender.series(target, labels),
-        }
     }
 
     /// Stores the ends of series that no rule writes any more.

@@ -37,7 +37,7 @@ impl AlertSink for Told {
 }
 
 struct Bench {
-    engine: Engine,
+    engine: Arc<Engine>,
     told: Arc<Told>,
 }
 
@@ -49,16 +49,16 @@ impl Bench {
         let told = Arc::new(Told::default());
         let (query, sink) = (Arc::new(query), Arc::<Told>::clone(&told));
         let (clock, options) = (Clock::manual(0), RuleOptions::default());
-        let engine = Engine::new(storage, query, sink, clock, options);
+        let engine = Arc::new(Engine::new(storage, query, sink, clock, options));
         Self { engine, told }
     }
 
-    fn group(&self, rules: &str, restores: bool) -> Group {
+    fn group(&self, rules: &str, restores: bool) -> Arc<Group> {
         self.group_with("", rules, restores)
     }
 
     /// A group with further settings, each with a comma behind it.
-    fn group_with(&self, settings: &str, rules: &str, restores: bool) -> Group {
+    fn group_with(&self, settings: &str, rules: &str, restores: bool) -> Arc<Group> {
         let text = format!("groups: [{{name: g, interval: 1m, {settings} rules: [{rules}]}}]");
         let file = parse_rules(&text, "r.yml", &RuleDefaults::default()).unwrap();
         let external = External {
@@ -66,13 +66,8 @@ impl Bench {
             url: "http://here".to_owned(),
         };
         let plan = |expr: &str| Some((self.engine.query.plan(expr).ok()?, expr.to_owned()));
-        Group::new(
-            "r.yml",
-            file.groups[0].clone(),
-            Arc::new(external),
-            plan,
-            restores,
-        )
+        let (definition, external) = (file.groups[0].clone(), Arc::new(external));
+        Arc::new(Group::new("r.yml", definition, external, plan, restores))
     }
 
     fn write(&self, name: &str, host: &str, at: Millis, value: f64) {

@@ -188,9 +188,9 @@ fn rule_files(
 
 /// A server of a test's own.
 struct World {
-    engine: Engine,
+    engine: Arc<Engine>,
     /// In the order in which they are evaluated.
-    groups: Vec<Group>,
+    groups: Vec<Arc<Group>>,
     start: Millis,
     /// What the points of the test belong to.
     target: TargetId,
@@ -239,21 +239,23 @@ impl World {
         let clock = Clock::manual(test.start);
         let options = RuleOptions::default();
         let engine = Engine::new(storage, Arc::new(query), Arc::new(()), clock, options);
+        let engine = Arc::new(engine);
         let external = Arc::new(External {
             labels: test.external_labels.clone(),
             url: test.external_url.clone(),
         });
         let group = |path: &str, definition: &crate::config::RuleGroup| {
             let plan = |expression: &str| engine.plan(expression);
-            Group::new(path, definition.clone(), Arc::clone(&external), plan, false)
+            let external = Arc::clone(&external);
+            Arc::new(Group::new(path, definition.clone(), external, plan, false))
         };
         let groups = rules.iter().flat_map(|file| {
             let groups = file.groups.iter();
             groups.map(|definition| group(&file.path, definition))
         });
-        let mut groups: Vec<Group> = groups.collect();
+        let mut groups: Vec<Arc<Group>> = groups.collect();
         // Those that are not mentioned have no order: they come with the first one.
-        let place = |group: &Group| {
+        let place = |group: &Arc<Group>| {
             let mut order = file.group_eval_order.iter();
             order.position(|name| *name == group.definition.name)
         };

@@ -128,3 +128,29 @@ async fn two_results_with_the_labels_of_one_alert_are_an_error() {
         ]
     );
 }
+
+/// Breaks when it hears of an alert.
+struct Broken;
+
+impl AlertSink for Broken {
+    fn changed(&self, _: (&str, &str), _: &[Transition]) {
+        panic!("nobody wants to hear it");
+    }
+}
+
+#[tokio::test]
+async fn a_rule_that_breaks_off_leaves_the_others_alone() {
+    let mut bench = Bench::new().await;
+    Arc::get_mut(&mut bench.engine).unwrap().sink = Arc::new(Broken);
+    let group = bench.group("{alert: A, expr: t > 0}, {record: fine, expr: t}", false);
+    for minute in 1..=2 {
+        bench.write("t", "a", minute * MINUTE, 1.0);
+        group.evaluate(&bench.engine, minute * MINUTE).await;
+    }
+    assert_eq!(bench.read("fine", 2 * MINUTE).await.len(), 1);
+    for rule in &group.rules {
+        assert_eq!(rule.progress().health, RuleHealth::Ok, "it has gone on");
+    }
+    let failures = counted(&bench.engine.metrics, "rule_evaluation_failures_total");
+    assert_eq!(failures, "1");
+}

@@ -117,8 +117,9 @@ impl AlertSink for Slow {
 async fn evaluations_that_come_too_late_are_left_out_and_counted() {
     let mut bench = Bench::new().await;
     let (clock, stop) = (Clock::manual(0), CancellationToken::new());
-    bench.engine.clock = clock.clone();
-    bench.engine.sink = Arc::new(Slow {
+    let engine = Arc::get_mut(&mut bench.engine).unwrap();
+    engine.clock = clock.clone();
+    engine.sink = Arc::new(Slow {
         clock,
         until: 4 * MINUTE,
         stop: stop.clone(),
@@ -128,7 +129,7 @@ async fn evaluations_that_come_too_late_are_left_out_and_counted() {
         "{alert: A, expr: 'vector(time())', labels: {at: '{{ $value }}'}}",
         false,
     );
-    let (engine, group) = (Arc::new(bench.engine), Arc::new(group));
+    let engine = Arc::clone(&bench.engine);
     let worker = Worker {
         engine: Arc::clone(&engine),
         schedule: Schedule::new(group.definition.interval, 0, 0),
