@@ -169,18 +169,23 @@ impl Chain {
         };
         let places = self.learn(&ids);
         let changed = reader.take(ids.len().div_ceil(8))?;
-        let is_changed = |at: usize| changed[at / 8] & (1 << (at % 8)) != 0;
-        let count = (0..ids.len()).filter(|at| is_changed(*at)).count();
-        let mut numbers = room.read(reader, count)?.iter();
+        // What a mask has beyond the last series says nothing.
+        let masks = changed.iter().enumerate().map(|(byte, mask)| {
+            let range = byte * 8..ids.len().min(byte * 8 + 8);
+            (mask & u8::MAX >> (8 - range.len()), range)
+        });
+        let count = masks.clone().map(|(mask, _)| mask.count_ones() as usize);
+        let mut numbers = room.read(reader, count.sum())?.iter();
         let mut values = Vec::with_capacity(ids.len());
-        for at in 0..ids.len() {
-            let place = places.at(at);
-            let previous = &mut self.previous[place];
-            if is_changed(at) {
+        for (mut mask, range) in masks {
+            while mask != 0 {
+                let place = places.at(range.start + mask.trailing_zeros() as usize);
+                mask &= mask - 1;
                 let number = numbers.next().copied().unwrap_or_default();
+                let previous = &mut self.previous[place];
                 *previous = value::read(&mut self.units[place], *previous, number, reader)?;
             }
-            values.push(*previous);
+            values.extend(range.map(|at| self.previous[places.at(at)]));
         }
         self.layout = Some(Arc::clone(&ids));
         Ok(Row {
