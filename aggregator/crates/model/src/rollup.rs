@@ -114,6 +114,26 @@ impl Bucket {
         self.ends_stale = later.ends_stale;
     }
 
+    /// What this bucket and the same one of another source have together; none if neither ended
+    /// before the other began.
+    fn with(&self, other: &Self) -> Option<Self> {
+        if self == other {
+            return Some(*self);
+        }
+        let ends_before = |a: &Self, b: &Self| a.last.timestamp < b.first.timestamp;
+        let is_any_empty = self.count == 0 || other.count == 0;
+        let (mut first, later) = if is_any_empty || ends_before(self, other) {
+            (*self, other)
+        } else if ends_before(other, self) {
+            (*other, self)
+        } else {
+            return None;
+        };
+        first.join(later);
+        first.settle();
+        Some(first)
+    }
+
     /// What the counter lost between this bucket and the next one that has samples.
     #[must_use]
     pub fn fall_to(&self, later: &Self) -> f64 {
@@ -255,6 +275,45 @@ pub fn append(into: &mut Vec<Bucket>, later: &[Bucket]) {
         later.next();
     }
     into.extend(later);
+}
+
+/// Two sources of one series both have samples of a bucket, and these cannot be put in order any
+/// more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interleaved {
+    /// The end of the bucket.
+    pub end: Millis,
+}
+
+/// Brings the buckets of another source of a series between those of `into`, both ascending. Of a
+/// bucket that both have, one source must have ended before the other began; buckets that are equal
+/// are taken for the same samples. Where it shows in no time, a staleness marker is taken for
+/// newer than what `into` has, and for older than what the other has.
+///
+/// # Errors
+/// [`Interleaved`]; `into` is as it was then.
+pub fn merge(into: &mut Vec<Bucket>, other: &[Bucket]) -> Result<(), Interleaved> {
+    let follows = |last: &Bucket| other.first().is_none_or(|first| last.end < first.end);
+    if into.last().is_none_or(follows) {
+        into.extend(other);
+        return Ok(());
+    }
+    let mut all = Vec::with_capacity(into.len() + other.len());
+    let (mut ours, mut theirs) = (into.iter().peekable(), other.iter().peekable());
+    while let Some(&our) = ours.peek() {
+        while let Some(their) = theirs.next_if(|their| their.end < our.end) {
+            all.push(*their);
+        }
+        let both = match theirs.next_if(|their| their.end == our.end) {
+            Some(their) => our.with(their).ok_or(Interleaved { end: our.end })?,
+            None => *our,
+        };
+        all.push(both);
+        ours.next();
+    }
+    all.extend(theirs);
+    *into = all;
+    Ok(())
 }
 
 fn close(bucket: Option<Bucket>, into: &mut Vec<Bucket>) {

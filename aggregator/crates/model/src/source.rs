@@ -67,6 +67,19 @@ pub enum SourceError {
         /// Samples before this are gone, in milliseconds since 1970.
         before: Millis,
     },
+    /// Only buckets are left of what two targets had at the same time.
+    #[error(
+        "of {series} several targets had samples between {start} ms and {end} ms, and only rollups \
+         are left, of each its own; leave the series out or ask for a later time"
+    )]
+    Interleaved {
+        /// Which series.
+        series: Labels,
+        /// The first moment of the bucket, in milliseconds since 1970.
+        start: Millis,
+        /// The last one.
+        end: Millis,
+    },
 }
 
 /// Room for the samples of one series; kept and used again, so that reading many series allocates

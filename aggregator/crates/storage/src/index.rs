@@ -107,9 +107,10 @@ impl Index {
         self.entries.get(id).map(|entry| entry.target)
     }
 
-    /// Other series with the same labels, of other targets; empty nearly always.
+    /// Other series with the same labels, of other targets; empty nearly always. `id` may be that of
+    /// a series that is not here.
     pub(crate) fn twins(&self, labels: &Labels, id: u32) -> Vec<u32> {
-        if self.further.is_empty() {
+        if self.further.is_empty() && self.entries.get(id).is_some() {
             return Vec::new();
         }
         let is_twin = |other: &u32| {
@@ -288,6 +289,8 @@ mod tests {
         assert_eq!(index.find(8, &of), Some(12));
         assert_eq!(index.labels(12), Some(of.clone()));
         assert_eq!(index.twins(&of, 12), []);
+        // Of one that is not here the other is a twin, too.
+        assert_eq!(index.twins(&of, 99), [12]);
         index.remove(&[2, 5, 9, 12]);
         assert_eq!(index.len(), 0);
         assert_eq!(index.select(&[]), []);

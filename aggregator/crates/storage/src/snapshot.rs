@@ -4,6 +4,7 @@
 mod blocks;
 mod builder;
 mod tiers;
+mod twins;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,7 +21,7 @@ use crate::head::{Window, cut};
 
 pub(crate) use blocks::BlockWindow;
 pub(crate) use builder::{Builder, Needs, Picked};
-pub(crate) use tiers::{CoarseNeeds, TierNeeds, TierWindow};
+pub(crate) use tiers::{CoarseNeed, CoarseNeeds, TierNeeds, TierWindow};
 
 use tiers::Coarse;
 
@@ -55,8 +56,10 @@ struct Pick {
 struct Series {
     /// The series of the label set that came first.
     first: Part,
-    /// Those of other targets, ascending.
+    /// The others, ascending.
     twins: Vec<Part>,
+    /// Whether they may have samples between each other's.
+    is_mixed: bool,
 }
 
 /// A series of one target.
@@ -69,8 +72,11 @@ pub(crate) struct Part {
 
 impl Series {
     fn of(first: Part) -> Self {
-        let twins = Vec::new();
-        Self { first, twins }
+        Self {
+            first,
+            twins: Vec::new(),
+            is_mixed: false,
+        }
     }
 
     fn parts(&self) -> impl Iterator<Item = &Part> {

@@ -272,3 +272,58 @@ proptest! {
         }
     }
 }
+
+/// Several sources, and what they have together; none if they cannot be told apart.
+type Sources = (Vec<Vec<(Millis, f64)>>, Option<Vec<(Millis, f64)>>);
+
+#[test]
+fn sources_are_merged_where_one_ends_before_the_other_begins() {
+    let of = |samples: &[(Millis, f64)]| {
+        let (times, values): (Vec<Millis>, Vec<f64>) = samples.iter().copied().unzip();
+        let mut into = Vec::new();
+        buckets(&times, &values, FINE, &mut into);
+        into
+    };
+    let minute = |at: Millis| (at * 60_000, at as f64);
+    let stale = |at: Millis| (at * 60_000, STALE);
+    let apart = vec![minute(1), minute(2), minute(3), minute(9), minute(30)];
+    let cases: [Sources; 7] = [
+        (vec![vec![], vec![]], Some(vec![])),
+        (
+            vec![apart[..2].to_vec(), apart[2..].to_vec()],
+            Some(apart.clone()),
+        ),
+        (
+            vec![apart[2..].to_vec(), apart[..2].to_vec()],
+            Some(apart.clone()),
+        ),
+        (
+            vec![
+                vec![apart[0], apart[3]],
+                vec![apart[1], apart[4]],
+                vec![apart[2]],
+            ],
+            Some(apart.clone()),
+        ),
+        (vec![apart.clone(), apart.clone()], Some(apart.clone())),
+        (
+            vec![vec![stale(1)], vec![minute(2), minute(3)], vec![stale(4)]],
+            Some(vec![stale(1), minute(2), minute(3), stale(4)]),
+        ),
+        (vec![vec![minute(1), minute(3)], vec![minute(2)]], None),
+    ];
+    for (sources, together) in cases {
+        let mut into = of(&sources[0]);
+        let mut merged = Ok(());
+        for source in &sources[1..] {
+            merged = merged.and_then(|()| merge(&mut into, &of(source)));
+        }
+        match together {
+            Some(together) => assert_eq!((merged, &into), (Ok(()), &of(&together)), "{sources:?}"),
+            None => assert_eq!(
+                (merged, &into),
+                (Err(Interleaved { end: FINE }), &of(&sources[0]))
+            ),
+        }
+    }
+}

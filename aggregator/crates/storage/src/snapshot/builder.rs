@@ -7,7 +7,9 @@ use system_stats_model::labels::Labels;
 use system_stats_model::sample::{Millis, TimeRange};
 use system_stats_model::source::Fetch;
 
-use super::{BlockWindow, CoarseNeeds, Part, Pick, Series, Snapshot, TierWindow, conditions};
+use super::{
+    BlockWindow, CoarseNeed, CoarseNeeds, Part, Pick, Series, Snapshot, TierWindow, conditions,
+};
 use crate::head::Window;
 use crate::rollup::tier_of;
 
@@ -21,6 +23,8 @@ pub(crate) struct Picked {
     pub(crate) labels: Labels,
     /// The other series with the same labels, which are picked as well.
     pub(crate) twins: Vec<u32>,
+    /// Whether these may have samples between those of this one.
+    pub(crate) is_mixed: bool,
 }
 
 /// Collects what a snapshot needs.
@@ -42,16 +46,21 @@ impl Builder {
         let range = fetch.selector.range;
         let tier = fetch.resolution.and_then(tier_of);
         let stretch = (range.start, range.end);
-        let alike = |a: &Picked, b: &Picked| {
-            a.part.target == b.part.target && a.twins.is_empty() == b.twins.is_empty()
-        };
+        let alike =
+            |a: &Picked, b: &Picked| a.part.target == b.part.target && a.is_mixed == b.is_mixed;
         for run in series.chunk_by(alike) {
             let Part { target, pack, .. } = run[0].part;
             let needs = match tier {
-                Some(tier) if run[0].twins.is_empty() => {
-                    self.coarse_needs.entry((tier, pack)).or_default()
+                Some(tier) => {
+                    let is_mixed = run[0].is_mixed;
+                    let need = CoarseNeed {
+                        tier,
+                        pack,
+                        is_mixed,
+                    };
+                    self.coarse_needs.entry(need).or_default()
                 }
-                _ => self.needs.entry(pack).or_default(),
+                None => self.needs.entry(pack).or_default(),
             };
             let ids = needs.entry(stretch).or_default();
             ids.extend(run.iter().map(|one| one.part.id));
@@ -75,9 +84,14 @@ impl Builder {
         self.snapshot.coarse.expired.insert(pack, stretch);
     }
 
+    /// Notes that days which begin before `floor` are read from a tier wherever it has them.
+    pub(crate) fn expire_before(&mut self, floor: Millis) {
+        self.snapshot.coarse.floor = floor;
+    }
+
     /// The packs that anything is needed of.
     pub(crate) fn packs(&self) -> Vec<u64> {
-        let coarse = self.coarse_needs.keys().map(|(_, pack)| *pack);
+        let coarse = self.coarse_needs.keys().map(|need| need.pack);
         let mut packs: Vec<u64> = self.needs.keys().copied().chain(coarse).collect();
         packs.sort_unstable();
         packs.dedup();
@@ -125,6 +139,7 @@ fn in_order(series: &[Picked], order: &[u32]) -> Pick {
         part,
         labels,
         twins,
+        is_mixed,
     } in in_order
     {
         let last = pick.labels.last().filter(|_| !twins.is_empty());
@@ -135,7 +150,11 @@ fn in_order(series: &[Picked], order: &[u32]) -> Pick {
             continue;
         }
         pick.labels.push(labels.clone());
-        pick.series.push(Series::of(*part));
+        pick.series.push(Series {
+            first: *part,
+            twins: Vec::new(),
+            is_mixed: *is_mixed,
+        });
     }
     pick
 }

@@ -27,13 +27,24 @@ pub(super) struct Coarse {
     pub(super) asked: HashSet<(Vec<Condition>, Millis)>,
     /// Of each pack, the stretch that has no samples any more, only buckets.
     pub(super) expired: BTreeMap<u64, TimeRange>,
+    /// Days that begin before this are read from a tier wherever it has them.
+    pub(super) floor: Millis,
 }
 
 /// The days of a pack that a tier is to be read for: with the header, and the series.
 pub(crate) type TierNeeds = BTreeMap<(Tier, u64), BTreeMap<Millis, (WindowHead, BTreeSet<u32>)>>;
 
-/// By tier, pack and stretch (its ends): series.
-pub(crate) type CoarseNeeds = BTreeMap<(Tier, u64), BTreeMap<(Millis, Millis), Vec<u32>>>;
+/// By what is wanted and stretch (its ends): series.
+pub(crate) type CoarseNeeds = BTreeMap<CoarseNeed, BTreeMap<(Millis, Millis), Vec<u32>>>;
+
+/// What series are wanted of which buckets will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CoarseNeed {
+    pub(crate) tier: Tier,
+    pub(crate) pack: u64,
+    /// Whether each is one of several with the same labels that may have samples at the same time.
+    pub(crate) is_mixed: bool,
+}
 
 /// A day of a tier, as far as it was fetched.
 #[derive(Debug)]
@@ -87,7 +98,7 @@ impl TierWindow {
 
     /// Replaces the content of `into` by the buckets of a series. What is damaged is left out: it
     /// is named in the log and counted.
-    fn read(&self, id: u32, into: &mut Vec<Bucket>) {
+    pub(super) fn read(&self, id: u32, into: &mut Vec<Bucket>) {
         into.clear();
         let Some(column) = self.layout.column(id) else {
             return;
@@ -165,21 +176,14 @@ impl Snapshot {
         into: &mut Vec<Bucket>,
     ) -> Result<(), SourceError> {
         into.clear();
+        if !series.twins.is_empty() {
+            return self.read_buckets_of_twins(named, range, length, samples, into);
+        }
         let mut some = Vec::new();
-        let part = match series.first {
-            part if series.twins.is_empty() => self
-                .coarse
-                .windows
-                .get(&(part.pack, length))
-                .map(|days| (part, days)),
-            // Samples of several targets have to be put in order one by one.
-            _ => None,
-        };
+        let part = series.first;
+        let days = self.coarse.windows.get(&(part.pack, length));
         let mut from = range.start;
-        for (part, (&day, window)) in part
-            .into_iter()
-            .flat_map(|(p, days)| days.iter().map(move |d| (p, d)))
-        {
+        for (&day, window) in days.into_iter().flatten() {
             let stretch = range_of_day(day);
             if !stretch.overlaps(range) {
                 continue;
@@ -199,7 +203,7 @@ impl Snapshot {
     }
 
     /// Appends the buckets of samples.
-    fn bucket_samples(
+    pub(super) fn bucket_samples(
         &self,
         (series, labels): (&Series, &Labels),
         range: TimeRange,

@@ -202,6 +202,7 @@ impl Inner {
             let list = catalog.index.list(&ids);
             let mut picked = catalog.picked(&list);
             if left.is_empty() {
+                catalog.note_mixed(&mut picked, &left);
                 builder.select(fetch, &picked, &catalog.index.order(&list));
                 continue;
             }
@@ -209,6 +210,7 @@ impl Inner {
                 |one: &&&Recalled| matchers.iter().all(|m| m.matches_labels(&one.labels));
             picked.extend(left.iter().filter(is_meant).map(|one| Picked {
                 twins: catalog.index.twins(&one.labels, one.part.id),
+                is_mixed: false,
                 labels: one.labels.clone(),
                 part: one.part,
             }));
@@ -217,6 +219,7 @@ impl Inner {
                 one.twins.extend(others.filter(|id| **id != one.part.id));
             }
             picked.sort_unstable_by_key(|one| one.part.id);
+            catalog.note_mixed(&mut picked, &left);
             let mut order: Vec<u32> = (0u32..).zip(&picked).map(|(at, _)| at).collect();
             order.sort_by(|a, b| picked[*a as usize].labels.cmp(&picked[*b as usize].labels));
             builder.select(fetch, &picked, &order);
@@ -271,6 +274,7 @@ impl Catalog {
             }
             Picked {
                 twins: self.index.twins(&labels, id),
+                is_mixed: false,
                 labels,
                 part: Part {
                     id,
@@ -280,6 +284,52 @@ impl Catalog {
             }
         };
         list.iter().map(picked).collect()
+    }
+
+    /// Notes which series may have samples between those of others with the same labels: all but
+    /// those whose number is higher only because they came when the others had ended. `left` is
+    /// ascending, like `picked`.
+    fn note_mixed(&self, picked: &mut [Picked], left: &[&Recalled]) {
+        let mut mixed: BTreeMap<u32, bool> = BTreeMap::new();
+        for one in picked.iter_mut().filter(|one| !one.twins.is_empty()) {
+            let id = one.part.id;
+            if !mixed.contains_key(&id) {
+                let mut all: Vec<u32> = one.twins.iter().copied().chain([id]).collect();
+                all.sort_unstable();
+                let mut end = None;
+                let is_mixed = all.iter().any(|id| {
+                    let span = self.span(*id, left);
+                    let overlaps = end.is_some_and(|end| end >= span.start);
+                    end = end.max(Some(span.end));
+                    overlaps
+                });
+                mixed.extend(all.into_iter().map(|id| (id, is_mixed)));
+            }
+            one.is_mixed = mixed.get(&id).copied().unwrap_or(true);
+        }
+    }
+
+    /// The stretch outside of which a series has no sample; what is beyond the retention does not
+    /// count.
+    fn span(&self, id: u32, left: &[&Recalled]) -> TimeRange {
+        let target = self.index.target(id).and_then(|of| self.targets.get(&of));
+        let tally = target.and_then(|target| {
+            let head = Inner::head_of(target);
+            let column = head.column(id).filter(|column| column.counted);
+            column.map(|column| column.tally)
+        });
+        if let Some(tally) = tally {
+            // Nothing: the stretch that ends before it begins.
+            return TimeRange {
+                start: tally.first.min(tally.latest_at().unwrap_or(Millis::MAX)),
+                end: tally.latest_at().unwrap_or(Millis::MIN),
+            };
+        }
+        let at = left.binary_search_by_key(&id, |one| one.part.id);
+        TimeRange {
+            start: Millis::MIN,
+            end: at.map_or(Millis::MAX, |at| left[at].last),
+        }
     }
 
     /// Statistics of those of the series that have a sample.

@@ -83,13 +83,14 @@ impl Storage {
 }
 
 impl Inner {
-    /// Rolls up the days that are over and not what their tiers say. Returns how many. The caller
-    /// holds `folding`.
+    /// Rolls up the days that are over and not what their tiers say. Returns how many; the first
+    /// failure, when all others are done. The caller holds `folding`.
     pub(super) async fn roll_up(&self) -> Result<usize, FoldFailure> {
         let mut done = 0;
         if self.options.rollups.is_empty() || !self.rollups_due.swap(false, Ordering::SeqCst) {
             return Ok(done);
         }
+        let mut failure = None;
         for pack in self.past.packs(Tier::Raw) {
             for day in self.days(pack, Millis::MAX) {
                 if !self.is_over(day) || self.is_rolled_up(pack, day) {
@@ -99,11 +100,14 @@ impl Inner {
                 if !matches!(rolled, Ok(true)) {
                     self.rollups_due.store(true, Ordering::SeqCst);
                 }
-                done += usize::from(rolled?);
+                match rolled {
+                    Ok(rolled) => done += usize::from(rolled),
+                    Err(error) => failure = failure.or(Some(error)),
+                }
                 tokio::task::yield_now().await;
             }
         }
-        Ok(done)
+        failure.map_or(Ok(done), Err)
     }
 
     /// Rolls up what is about to lose its samples. The caller holds `folding`.
@@ -249,7 +253,9 @@ impl Inner {
             if base.as_ref().is_some_and(|(id, _)| *id == head.layout) {
                 continue;
             }
-            let layout = self.layout(head).await?;
+            let Some(layout) = self.sound_layout(head).await? else {
+                continue;
+            };
             let columns = u32::try_from(layout.len()).unwrap_or(u32::MAX);
             known.extend((0..columns).filter_map(|column| layout.series(column)));
             base.get_or_insert((head.layout, layout));

@@ -9,7 +9,7 @@ use system_stats_model::source::Fetch;
 use crate::block::group_of;
 use crate::past::Deletion;
 use crate::rollup::{DAY, day_of, range_of_day, tier_of};
-use crate::snapshot::{Builder, CoarseNeeds, Needs, TierNeeds, TierWindow};
+use crate::snapshot::{Builder, CoarseNeed, CoarseNeeds, Needs, TierNeeds, TierWindow};
 use crate::storage::{Inner, ReadError};
 use crate::store::{Tier, Wanted, WindowHead};
 
@@ -35,15 +35,39 @@ impl Inner {
         owner: &dyn Fn(u32) -> Option<u32>,
     ) -> TierNeeds {
         let mut tiers = TierNeeds::new();
-        for ((tier, pack), stretches) in coarse {
+        let floor = self.floor();
+        builder.expire_before(floor);
+        let days = |kind: &CoarseNeed, (start, end): (Millis, Millis)| {
+            // As long as there are samples, those of several series are put in order.
+            let last = if kind.is_mixed {
+                end.min(floor - 1)
+            } else {
+                end
+            };
+            let first = day_of(start.max(0));
+            self.past.between(kind.tier, kind.pack, first, last)
+        };
+        // A day that some series may not be read of is read as samples for all of its pack.
+        let mut barred = BTreeSet::new();
+        for (kind, stretches) in &coarse {
+            let CoarseNeed { tier, pack, .. } = *kind;
+            for (ends, ids) in stretches {
+                let wish = Wish { tier, pack, ids };
+                for head in days(kind, *ends) {
+                    if !self.is_usable(builder, &wish, head, deletions, owner) {
+                        barred.insert((tier, head.key));
+                    }
+                }
+            }
+        }
+        for (kind, stretches) in coarse {
+            let CoarseNeed { tier, pack, .. } = kind;
             for ((start, end), ids) in stretches {
                 let ids: &[u32] = &ids;
-                let wish = Wish { tier, pack, ids };
                 let mut from = start;
-                let days = self.past.between(tier, pack, day_of(start.max(0)), end);
-                for head in days {
+                for head in days(&kind, (start, end)) {
                     let day = range_of_day(head.key.window);
-                    if !self.is_usable(builder, &wish, head, deletions, owner) {
+                    if barred.contains(&(tier, head.key)) {
                         continue;
                     }
                     need(needs, pack, (from, day.start.saturating_sub(1)), ids);
@@ -128,7 +152,9 @@ impl Inner {
                 let mut wanted = Vec::with_capacity(some.len());
                 let mut layouts = Vec::with_capacity(some.len());
                 for (head, ids) in some {
-                    let layout = self.layout(*head).await?;
+                    let Some(layout) = self.sound_layout(*head).await? else {
+                        continue;
+                    };
                     let columns = ids.iter().filter_map(|&id| layout.column(id));
                     let groups: BTreeSet<u32> = columns.map(group_of).collect();
                     wanted.push(Wanted {

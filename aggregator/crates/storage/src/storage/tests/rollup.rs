@@ -9,7 +9,7 @@ use system_stats_model::source::{Fetch, SampleBuffer};
 use super::*;
 use crate::rollup::DAY;
 use crate::storage::FoldScope;
-use crate::store::{Store as _, Tier, Wanted, WindowKey};
+use crate::store::{FoldCommit, LayoutRow, Store as _, Tier, Turn, Wanted, WindowKey, WindowRow};
 
 const SERIES: [&str; 3] = ["a,instance=x", "b,instance=x", "a,instance=y"];
 
@@ -335,4 +335,185 @@ async fn a_day_that_is_rolled_up_again_has_no_group_more() {
     let wanted = [Wanted { key, groups }];
     let found = store.read_windows(Tier::Hour, &wanted).await.unwrap();
     assert_eq!((found[0].row.head.ver, found[0].blocks.len()), (2, 1));
+}
+
+/// Names are forgotten as soon as their series leave: whoever comes back is new.
+fn forgetful() -> Options {
+    Options {
+        name_bytes: 0,
+        ..options()
+    }
+}
+
+/// Some days in two halves, between which the series leave memory; with the end of all.
+async fn halves(storage: &Storage, samples: &mut Samples, at: Millis) {
+    samples[1].push((END + DAY, 1.0));
+    let half = |is_first: bool| -> Samples {
+        let keep = |samples: &Vec<(Millis, f64)>| {
+            let kept = samples.iter().filter(|one| (one.0 <= at) == is_first);
+            kept.copied().collect()
+        };
+        samples.iter().map(keep).collect()
+    };
+    let (mut first, mut second) = (half(true), half(false));
+    // This one never leaves.
+    first[1].append(&mut second[1]);
+    store(storage, &first).await;
+    for _ in 0..2 {
+        fold(storage).await;
+    }
+    let (before, left) = (storage.status().series, storage.status().left_series);
+    assert_eq!(before + left, 3);
+    store(storage, &second).await;
+    let known = storage.status();
+    assert_eq!((known.series, known.left_series), (3, left));
+    for _ in 0..2 {
+        fold(storage).await;
+    }
+}
+
+async fn check_halves(
+    samples: [Vec<(Millis, f64)>; 3],
+    at: Millis,
+    range: TimeRange,
+    length: Millis,
+) -> TestCaseResult {
+    let mut samples: Samples = samples.into();
+    let store = MemoryStore::new();
+    let storage = open_with(&store, forgetful()).await;
+    halves(&storage, &mut samples, at).await;
+    let expected = expected(&samples, range, length);
+    compare(&read(&storage, range, length).await.0, &expected)?;
+    // A part of the samples has gone, then all of them.
+    for horizon in [at - 2 * DAY, at, at + DAY / 2, END] {
+        storage.expire(horizon).await.unwrap();
+        let (found, _) = read(&storage, range, length).await;
+        compare(&found, &expected)?;
+    }
+    storage.close().await.unwrap();
+    let storage = open_with(&store.reopened(), forgetful()).await;
+    fold(&storage).await;
+    let (found, is_coarse) = read(&storage, range, length).await;
+    prop_assert!(is_coarse || found.iter().all(Vec::is_empty));
+    compare(&found, &expected)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn a_series_with_two_numbers_is_one_in_the_tiers(
+        samples in [series(), series(), series()],
+        at in 0..END,
+        is_hour: bool,
+        from in 0..60i64,
+        length in 1..90i64,
+    ) {
+        let resolution = RESOLUTIONS[usize::from(is_hour)];
+        let start = from * 3_600_000;
+        let range = TimeRange { start: start + 1, end: (start + length * 3_600_000).min(END) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(check_halves(samples, at, range, resolution))?;
+    }
+}
+
+#[tokio::test]
+async fn what_two_numbers_had_at_the_same_time_is_refused_without_samples() {
+    let storage = open_with(&MemoryStore::new(), forgetful()).await;
+    let mut samples = two_days();
+    // The second halves stay in memory.
+    for at in [0, 2] {
+        samples[at].push((END + DAY, 1.0));
+    }
+    halves(&storage, &mut samples, 2 * DAY).await;
+    let selector = Selector {
+        matchers: vec![Matcher::equal("__name__", "a")],
+        range: FIRST_DAY,
+    };
+    let fetch = Fetch {
+        selector: selector.clone(),
+        resolution: Some(RESOLUTIONS[0]),
+    };
+    let fetches = std::slice::from_ref(&fetch);
+    let is_coarse = async || {
+        let snapshot = storage.fetch(fetches).await.unwrap();
+        snapshot
+            .select(&selector)
+            .unwrap()
+            .has_buckets(RESOLUTIONS[0])
+    };
+    // One ended before the other began.
+    assert!(is_coarse().await);
+    let late = [(90_001, 5.0), (90_002, 7.0)];
+    let (ticket, _) = push(&storage, SERIES[0], Order::Any, &late);
+    storage.committed(ticket).await.unwrap();
+    fold(&storage).await;
+    let (found, _) = read(&storage, FIRST_DAY, RESOLUTIONS[0]).await;
+    assert_eq!((found[0][0].count, found[2][0].count), (7, 5));
+    storage.expire(DAY).await.unwrap();
+    let snapshot = storage.fetch(fetches).await.unwrap();
+    let set = snapshot.select(&selector).unwrap();
+    let (mut room, mut into) = (SampleBuffer::default(), Vec::new());
+    let mut read = |at: usize, start: Millis| {
+        let range = TimeRange { start, end: DAY };
+        set.read_buckets(at, range, RESOLUTIONS[0], &mut room, &mut into)
+            .map(|()| into.len())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(read(1, 1), Ok(288));
+    assert_eq!(read(0, 300_001), Ok(287));
+    assert_eq!(
+        read(0, 1),
+        Err(
+            "of a{instance=\"x\"} several targets had samples between 1 ms and 300000 ms, and only \
+             rollups are left, of each its own; leave the series out or ask for a later time"
+                .to_owned()
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_layout_is_skipped_and_made_anew() {
+    let store_ = MemoryStore::new();
+    let storage = open_with(&store_, options()).await;
+    let mut samples = two_days();
+    store(&storage, &samples).await;
+    fold(&storage).await;
+    storage.close().await.unwrap();
+    let store_ = store_.reopened();
+    store_.open().await.unwrap();
+    let heads = store_.windows(Tier::Hour, None, 9).await.unwrap();
+    let mut head = heads[0];
+    let (key, groups) = (head.key, Vec::new());
+    let wanted = [Wanted { key, groups }];
+    let found = store_.read_windows(Tier::Hour, &wanted).await.unwrap();
+    let clocks = found[0].row.clocks.clone();
+    head.layout = 77;
+    let pack = key.pack;
+    let blob = Bytes::from_static(b"no layout");
+    let damaged = FoldCommit {
+        layouts: vec![LayoutRow { pack, id: 77, blob }],
+        turns: vec![Turn::Valid(Tier::Hour, WindowRow { head, clocks })],
+        ..FoldCommit::default()
+    };
+    store_.turn(&damaged).await.unwrap();
+    let storage = open_with(&store_.reopened(), options()).await;
+    let range = TimeRange {
+        start: 1,
+        end: 2 * DAY,
+    };
+    let found = read(&storage, range, RESOLUTIONS[1]).await.0;
+    let lengths: Vec<usize> = found.iter().map(Vec::len).collect();
+    // What is only in the first day's buckets is missing.
+    assert_eq!(lengths, [25; 3]);
+    assert!(storage.status().damaged_blocks > 0);
+    for (at, text) in SERIES.iter().enumerate() {
+        let late = (90_001, 5.0);
+        let (ticket, _) = push(&storage, text, Order::Any, &[late]);
+        storage.committed(ticket).await.unwrap();
+        samples[at].insert(1, late);
+    }
+    fold(&storage).await;
+    let (found, is_coarse) = read(&storage, range, RESOLUTIONS[1]).await;
+    assert!(is_coarse);
+    compare(&found, &expected(&samples, range, RESOLUTIONS[1])).unwrap();
 }
