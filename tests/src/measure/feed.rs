@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use system_stats_model::append::{Appender, Batch, Order, Row, SeriesId, TargetId, Urgency};
+use system_stats_model::append::{
+    AppendError, Appender, Batch, Order, Row, SeriesId, TargetId, Urgency,
+};
 use system_stats_model::exposition::{Entry, Format, Limits, Parser};
 use system_stats_model::labels::Labels;
 use system_stats_storage::{Options, Storage};
@@ -194,7 +196,13 @@ impl Fed {
 
     /// A scrape into a store; how many samples.
     fn store(&mut self, storage: &Storage, timestamp: i64) -> u64 {
-        let taken = storage.append(self.batch(timestamp), Urgency::Relaxed);
+        let mut taken = storage.append(self.batch(timestamp), Urgency::Relaxed);
+        if matches!(taken, Err(AppendError::UnknownTarget(_))) {
+            // The host has another target from this hour on.
+            self.ids = None;
+            self.name(storage);
+            taken = storage.append(self.batch(timestamp), Urgency::Relaxed);
+        }
         let (_, outcome) = taken.unwrap_or_else(|e| panic!("{e}"));
         outcome.stored as u64
     }

@@ -12,6 +12,7 @@ mod open;
 mod packs;
 mod read;
 mod recall;
+mod repack;
 mod rollup;
 mod scan;
 mod status;

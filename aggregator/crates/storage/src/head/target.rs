@@ -69,6 +69,10 @@ pub(crate) struct TargetHead {
     pub(crate) saved: bool,
     /// Whether it has been forgotten; nothing may be added.
     pub(crate) forgotten: bool,
+    /// From when on its samples belong to another target with the same labels.
+    pub(crate) moves_at: Option<Millis>,
+    /// The time of the newest row that has been in memory since the start.
+    pub(crate) newest: Option<Millis>,
 }
 
 impl TargetHead {
@@ -287,6 +291,7 @@ impl TargetHead {
 
     fn insert(&mut self, row: Arc<Row>) {
         let start = window_of(row.timestamp);
+        self.newest = self.newest.max(Some(row.timestamp));
         let slot = self.slots.entry(start);
         slot.or_insert_with(|| Slot::new(start)).insert(row);
     }

@@ -88,6 +88,11 @@ impl Inner {
         if head.forgotten {
             return Err(unknown);
         }
+        if head.has_moved(&batch.rows) {
+            drop(head);
+            write(&self.catalog).forget_labels(&target);
+            return Err(unknown);
+        }
         let policy = Policy {
             order: batch.order,
             window: i64::try_from(self.options.out_of_order_window.as_millis()).unwrap_or(i64::MAX),

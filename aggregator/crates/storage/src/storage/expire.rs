@@ -325,7 +325,7 @@ impl Catalog {
     fn forget(&mut self, target: &super::Target, head: &mut TargetHead) {
         head.forgotten = true;
         self.targets.remove(&target.id);
-        self.by_labels.remove(&target.labels);
+        self.forget_labels(target);
         self.packs.leave(target.id, target.pack);
     }
 }

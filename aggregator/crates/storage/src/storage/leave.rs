@@ -43,6 +43,7 @@ impl Inner {
         if !*self.recall.borrow() || !is_due(&mut lock(&self.looked)) {
             return Ok(());
         }
+        self.repack();
         let age = i64::try_from(self.options.leave_after.as_millis()).unwrap_or(i64::MAX);
         let before = self.newest.load(Ordering::Relaxed).saturating_sub(age);
         let is_any = |target: &Arc<Target>| Self::head_of(target).idle(before).next().is_some();

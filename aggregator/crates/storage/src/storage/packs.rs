@@ -7,6 +7,10 @@ use system_stats_model::labels::Labels;
 /// A pack with so many columns takes no more targets.
 const MOST_COLUMNS: usize = 1 << 16;
 
+/// A pack that takes no more is given up when less than one in so many of its places is in use, and
+/// of its columns.
+const SPARSE: usize = 4;
+
 /// Packs: targets of one job, in order of arrival.
 #[derive(Debug)]
 pub(super) struct Packs {
@@ -71,6 +75,24 @@ impl Packs {
         }
     }
 
+    /// Those who are left of packs that have nearly emptied and take no more: they had better join
+    /// the open pack of their job. `columns` says how many series a target has that is in use.
+    pub(super) fn survivors(&self, columns: impl Fn(u32) -> Option<usize>) -> Vec<u32> {
+        let open: BTreeSet<u32> = self.open.values().copied().collect();
+        let closed = self.all.iter().filter(|(pack, _)| !open.contains(pack));
+        let mut survivors = Vec::new();
+        for (_, pack) in closed {
+            let in_use = pack.members.iter();
+            let in_use = in_use.filter_map(|&target| Some((target, columns(target)?)));
+            let in_use: Vec<(u32, usize)> = in_use.collect();
+            let columns: usize = in_use.iter().map(|(_, columns)| columns).sum();
+            if in_use.len() < self.most_targets / SPARSE && columns < MOST_COLUMNS / SPARSE {
+                survivors.extend(in_use.iter().map(|(target, _)| *target));
+            }
+        }
+        survivors
+    }
+
     /// The targets of a pack.
     pub(super) fn members(&self, pack: u32) -> Vec<u32> {
         let pack = self.all.get(&pack);
@@ -104,10 +126,20 @@ mod tests {
             packs.grow(4);
         }
         assert_eq!(packs.join(7, &job("a")), 7);
+        let mut packs = Packs::new(8);
+        for target in 1..=18 {
+            packs.join(target, &job("a"));
+        }
+        // The last of the first pack, two of the second, all of the open one.
+        let columns = |target: u32| [8, 9, 10, 17, 18].contains(&target).then_some(1000);
+        assert_eq!(packs.survivors(columns), [8]);
+        let large = |target: u32| columns(target).map(|_| MOST_COLUMNS / 4);
+        assert_eq!(packs.survivors(large), []);
         let mut alone = Packs::new(1);
         assert_eq!(
             [1, 2, 3].map(|target| alone.join(target, &job("a"))),
             [1, 2, 3]
         );
+        assert_eq!(alone.survivors(|_| Some(1)), []);
     }
 }

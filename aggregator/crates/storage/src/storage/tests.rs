@@ -4,6 +4,7 @@ mod blocks;
 mod commits;
 mod left;
 mod model;
+mod moved;
 mod removal;
 mod rollup;
 
@@ -20,7 +21,7 @@ use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::{Millis, STALE, Sample, TimeRange};
 use system_stats_model::source::{Samples, Selector, SeriesSource};
 
-use super::{SeriesStats, Storage};
+use super::{Inner, SeriesStats, Storage};
 use crate::memory::MemoryStore;
 use crate::object::{Object, ObjectKind};
 use crate::options::Options;
