@@ -1,11 +1,12 @@
 //! The head: what is in memory, per target.
 //!
 //! A target has one lock and wall-clock aligned windows of an hour. A window holds its newest rows
-//! (one timestamp, the values of all series that have one there) as they came, and older ones in
+//! (one timestamp, the values of all series that have one there) as what changes, and older ones in
 //! [`tile::Tile`]s: one clock, and per series an encoded column. Rows that share their set of
 //! series share the list of it. Windows are shared with readers and copied when written while
 //! somebody reads them, which copies pointers, not samples.
 
+mod open;
 mod policy;
 mod row;
 mod tally;

@@ -125,6 +125,14 @@ impl Index {
         self.entries.len()
     }
 
+    /// What it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        // A table is an eighth larger than what it has room for at least, and has a byte a place.
+        let table = self.by_hash.capacity() / 7 * 8 * (size_of::<(u32, u32)>() + 1);
+        let further = self.further.len() * size_of::<(u32, Vec<u32>)>();
+        self.pairs.bytes() + self.entries.bytes() + table + further
+    }
+
     /// The series that satisfy all matchers, ascending.
     pub(crate) fn select(&self, matchers: &[Matcher]) -> Vec<u32> {
         let mut selected: Option<Vec<u32>> = None;

@@ -53,6 +53,16 @@ impl Tally {
         self.latest().map(|latest| latest.timestamp)
     }
 
+    /// The same with another newest value.
+    pub(super) fn with_value(self, latest: f64) -> Self {
+        Self { latest, ..self }
+    }
+
+    /// What two of them share that differ in the newest value alone.
+    pub(super) fn key(&self) -> (u32, Millis, Millis, Millis) {
+        (self.samples, self.first, self.last, self.latest_at)
+    }
+
     pub(crate) fn count(&mut self, timestamp: Millis, value: f64) {
         if !is_stale(value) {
             self.samples = self.samples.saturating_add(1);

@@ -1,10 +1,13 @@
 //! A target: its series' statistics, its windows, the state of its journal.
 
+mod columns;
 mod removal;
 mod scrape;
 mod slot;
 
 pub(crate) use slot::Slot;
+
+use columns::{Columns, Moment, Standing};
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,20 +22,6 @@ use super::tally::Tally;
 use super::window::Window;
 use super::window_of;
 use crate::journal::Chain;
-
-/// What is known of a series without reading its samples.
-#[derive(Clone, Debug)]
-pub(crate) struct Column {
-    pub(crate) id: u32,
-    /// Of everything it has, in blocks and here. A sample that came again when its first copy was
-    /// in a block already counts twice until the two are merged.
-    pub(crate) tally: Tally,
-    /// Whether the tables name it already, or the batch being filled does.
-    pub(crate) saved: bool,
-    /// False while the tally says no more than when the newest sample is, of a series that came
-    /// back, and what came since.
-    pub(crate) counted: bool,
-}
 
 /// A series that has got its first sample.
 #[derive(Debug)]
@@ -56,8 +45,7 @@ pub(crate) struct Appended {
 /// The part of a target that its lock guards.
 #[derive(Debug, Default)]
 pub(crate) struct TargetHead {
-    /// Ascending by id.
-    columns: Vec<Column>,
+    columns: Columns,
     /// By start of the window.
     slots: BTreeMap<Millis, Slot>,
     /// The series of the newest row, to be shared with the next.
@@ -79,29 +67,41 @@ impl TargetHead {
     /// Adds a new series: its id is above all before. `unsaved` are the labels, for one that the
     /// tables do not name yet.
     pub(crate) fn add(&mut self, id: u32, unsaved: Option<Labels>) {
-        self.columns.push(Column {
-            id,
-            tally: Tally::default(),
-            saved: unsaved.is_none(),
-            counted: true,
-        });
+        self.columns.insert(id, Standing::new(unsaved.is_none()));
         if let Some(labels) = unsaved {
             self.fresh.insert(id, labels);
         }
     }
 
-    pub(crate) fn columns(&self) -> &[Column] {
-        &self.columns
+    /// How many series there are.
+    pub(crate) fn len(&self) -> usize {
+        self.columns.len()
     }
 
-    pub(crate) fn column(&self, id: u32) -> Option<&Column> {
-        self.position(id, 0).map(|at| &self.columns[at])
+    /// What is kept of the series beside their samples, in bytes.
+    pub(crate) fn series_bytes(&self) -> usize {
+        self.columns.bytes() + self.chain.bytes()
+    }
+
+    /// What a series adds up to, in blocks and here.
+    pub(crate) fn tally(&self, id: u32) -> Option<Tally> {
+        let at = self.columns.position(id, 0)?;
+        Some(self.columns.tally(at))
+    }
+
+    /// Whether all samples of a series are in its tally.
+    pub(crate) fn is_counted(&self, id: u32) -> bool {
+        let at = self.columns.position(id, 0);
+        at.is_some_and(|at| self.columns.standing(at).counted)
     }
 
     /// Adds what blocks hold of a series to what is known of it.
     pub(crate) fn add_tally(&mut self, id: u32, tally: &Tally) {
-        if let Some(at) = self.position(id, 0) {
-            self.columns[at].tally.merge(tally);
+        if let Some(at) = self.columns.position(id, 0) {
+            let mut sum = self.columns.tally(at);
+            sum.merge(tally);
+            let counted = self.columns.standing(at).counted;
+            self.columns.set(at, sum, counted);
         }
     }
 
@@ -153,10 +153,11 @@ impl TargetHead {
     pub(crate) fn replay(&mut self, mut row: Row, seq: u64) {
         let mut guess = 0;
         let mut refused = Vec::new();
+        let mut moment = Moment::new(row.timestamp);
         for (id, value) in row.iter() {
-            match self.position(id, guess) {
+            match self.columns.position(id, guess) {
                 Some(at) if self.has_room(at, row.timestamp) => {
-                    self.columns[at].tally.count(row.timestamp, value);
+                    self.columns.count(at, value, &mut moment);
                     guess = at + 1;
                 }
                 _ => refused.push(id),
@@ -176,23 +177,8 @@ impl TargetHead {
     /// Whether a series has nothing at that moment. There is something only when the row of the
     /// journal that removed it could not be read.
     fn has_room(&self, column: usize, timestamp: Millis) -> bool {
-        let column = &self.columns[column];
-        Some(timestamp) > column.tally.latest_at()
-            || matches!(self.at(column.id, timestamp), Ok(None))
-    }
-
-    /// Where in `columns` a series is; `guess` is where the caller expects it.
-    fn position(&self, id: u32, guess: usize) -> Option<usize> {
-        if self
-            .columns
-            .get(guess)
-            .is_some_and(|column| column.id == id)
-        {
-            return Some(guess);
-        }
-        self.columns
-            .binary_search_by_key(&id, |column| column.id)
-            .ok()
+        Some(timestamp) > self.columns.standing(column).latest_at()
+            || matches!(self.at(self.columns.id(column), timestamp), Ok(None))
     }
 
     /// Finds the columns, and sorts by time and series.
@@ -201,7 +187,7 @@ impl TargetHead {
         let mut cells = Vec::with_capacity(incoming.len());
         for row in incoming {
             let id = u32::try_from(row.series.0).ok();
-            let column = id.and_then(|id| self.position(id, guess));
+            let column = id.and_then(|id| self.columns.position(id, guess));
             let column = column.ok_or(row.series)?;
             guess = column + 1;
             cells.push(Cell {
@@ -222,16 +208,17 @@ impl TargetHead {
         };
         let mut ids = Vec::with_capacity(cells.len());
         let mut values: Vec<f64> = Vec::with_capacity(cells.len());
+        let mut moment = Moment::new(timestamp);
         for cell in cells {
-            let column = &self.columns[cell.column];
-            let latest = column.tally.latest();
+            let id = self.columns.id(cell.column);
+            let standing = self.columns.standing(cell.column);
             // A late sample that the batch brings twice is not in the window yet.
-            let twice = ids.last() == Some(&column.id);
-            let have = match policy.judge(timestamp, latest.map(|latest| latest.timestamp)) {
+            let twice = ids.last() == Some(&id);
+            let have = match policy.judge(timestamp, standing.latest_at()) {
                 Verdict::Append => None,
-                Verdict::Again if column.counted => latest.map(|latest| latest.value),
+                Verdict::Again if standing.counted => Some(self.columns.latest(cell.column)),
                 Verdict::Late | Verdict::Again if twice => values.last().copied(),
-                Verdict::Late | Verdict::Again => match self.at(column.id, timestamp) {
+                Verdict::Late | Verdict::Again => match self.at(id, timestamp) {
                     Ok(have) => have,
                     // Unreadable memory; whatever is there stays.
                     Err(_) => Some(f64::NAN),
@@ -243,28 +230,18 @@ impl TargetHead {
             };
             match have {
                 None => {
-                    ids.push(column.id);
+                    ids.push(id);
                     values.push(cell.value);
-                    self.columns[cell.column].tally.count(timestamp, cell.value);
+                    if !standing.saved {
+                        self.name(id, timestamp, &mut appended.unsaved);
+                    }
+                    self.columns.count(cell.column, cell.value, &mut moment);
                     appended.outcome.stored += 1;
                 }
                 Some(have) if have.to_bits() == cell.value.to_bits() => {
                     appended.outcome.stored += 1;
                 }
                 Some(_) => appended.outcome.duplicate += 1,
-            }
-            let column = &mut self.columns[cell.column];
-            if have.is_none() && !column.saved {
-                column.saved = true;
-                let (id, first) = (column.id, timestamp);
-                if let Some(labels) = self.fresh.remove(&id) {
-                    appended.unsaved.push(Unsaved { id, labels, first });
-                }
-                if self.fresh.is_empty() {
-                    // A target names its series once, nearly always.
-                    self.fresh = HashMap::new();
-                    self.columns.shrink_to_fit();
-                }
             }
         }
         if ids.is_empty() {
@@ -277,6 +254,18 @@ impl TargetHead {
         });
         appended.rows.push(Arc::clone(&row));
         self.insert(row);
+    }
+
+    /// Notes that a series has its first sample.
+    fn name(&mut self, id: u32, first: Millis, unsaved: &mut Vec<Unsaved>) {
+        if let Some(labels) = self.fresh.remove(&id) {
+            unsaved.push(Unsaved { id, labels, first });
+        }
+        if self.fresh.is_empty() {
+            // A target names its series once, nearly always.
+            self.fresh = HashMap::new();
+            self.columns.shrink();
+        }
     }
 
     fn at(&self, id: u32, timestamp: Millis) -> Result<Option<f64>, super::DecodeError> {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use system_stats_model::sample::{Millis, TimeRange};
 
 use super::WINDOW;
+use super::open::OpenRows;
 use super::row::Row;
 use super::tile::{self, DecodeError, Tile};
 
-/// So many rows are kept as they came before they become a tile.
+/// So many rows are kept before they become a tile.
 const OPEN_ROWS: usize = 16;
 
 /// So many tiles of about the same size become one.
@@ -26,7 +27,7 @@ pub(crate) struct Window {
     /// Encoded rows, ascending, none overlapping another in time.
     tiles: Vec<Arc<Tile>>,
     /// Rows after the last tile, ascending.
-    open: Vec<Arc<Row>>,
+    open: OpenRows,
     /// Rows that came when their time was encoded already; no sample of them is in a tile.
     late: BTreeMap<Millis, Arc<Row>>,
     late_samples: usize,
@@ -37,7 +38,7 @@ impl Window {
         Self {
             start,
             tiles: Vec::new(),
-            open: Vec::new(),
+            open: OpenRows::default(),
             late: BTreeMap::new(),
             late_samples: 0,
         }
@@ -72,13 +73,7 @@ impl Window {
             }
             return;
         }
-        match self
-            .open
-            .binary_search_by_key(&row.timestamp, |have| have.timestamp)
-        {
-            Ok(at) => self.complete(at, &row),
-            Err(at) => self.open.insert(at, row),
-        }
+        self.open.insert(row);
         if self.open.len() > OPEN_ROWS {
             self.seal();
         }
@@ -99,24 +94,14 @@ impl Window {
         {
             return Ok(Some(Arc::clone(tile)));
         }
-        let tiles: Vec<_> = windows
-            .iter()
-            .flat_map(|w| w.tiles.iter().cloned())
-            .collect();
-        let rows = windows.iter().flat_map(|w| w.late.values().chain(&w.open));
-        let rows: Vec<_> = rows.cloned().collect();
+        let (tiles, rows) = parts(windows);
         Ok(Tile::merge(start, &tiles, &rows, None)?.map(Arc::new))
     }
 
     /// The moments of windows that begin at `start`, since then, and their series; both ascending.
     pub(crate) fn outline(start: Millis, windows: &[Arc<Self>]) -> (Vec<u32>, Arc<[u32]>) {
-        let tiles = windows.iter().flat_map(|w| w.tiles.iter().cloned());
-        let rows = windows.iter().flat_map(|w| w.late.values().chain(&w.open));
-        tile::outline(
-            start,
-            &tiles.collect::<Vec<_>>(),
-            &rows.cloned().collect::<Vec<_>>(),
-        )
+        let (tiles, rows) = parts(windows);
+        tile::outline(start, &tiles, &rows)
     }
 
     /// Whether it is one tile.
@@ -138,11 +123,8 @@ impl Window {
 
     /// The value of a series at a moment.
     pub(crate) fn at(&self, id: u32, timestamp: Millis) -> Result<Option<f64>, DecodeError> {
-        if let Ok(at) = self
-            .open
-            .binary_search_by_key(&timestamp, |row| row.timestamp)
-        {
-            return Ok(self.open[at].get(id));
+        if let Some(value) = self.open.at(id, timestamp) {
+            return Ok(Some(value));
         }
         if let Some(value) = self.late.get(&timestamp).and_then(|row| row.get(id)) {
             return Ok(Some(value));
@@ -168,18 +150,7 @@ impl Window {
             }
         }
         self.weave_late(id, start, timestamps, values);
-        let mut guess: Option<(&Arc<[u32]>, Option<usize>)> = None;
-        for row in &self.open {
-            let at = match guess {
-                Some((ids, at)) if Arc::ptr_eq(ids, &row.ids) => at,
-                _ => row.ids.binary_search(&id).ok(),
-            };
-            guess = Some((&row.ids, at));
-            if let Some(&value) = at.and_then(|at| row.values.get(at)) {
-                timestamps.push(row.timestamp);
-                values.push(value);
-            }
-        }
+        self.open.read(id, timestamps, values);
         cut(range, start, timestamps, values);
         Ok(())
     }
@@ -216,27 +187,26 @@ impl Window {
                 Some(row)
             }
         };
-        self.open = std::mem::take(&mut self.open)
-            .into_iter()
-            .filter_map(keep)
-            .collect();
+        let open = self.open.rows().into_iter().filter_map(keep);
+        let mut open: Vec<_> = open.collect();
         let late = std::mem::take(&mut self.late)
             .into_values()
             .filter_map(keep);
         self.late = late.map(|row| (row.timestamp, row)).collect();
         // With its tile gone a late row is late no more: it has its place before the open ones.
         let after = self.tiles.last().map_or(start, |tile| tile.last() + 1);
-        let mut open: Vec<_> = self.late.split_off(&after).into_values().collect();
-        open.append(&mut self.open);
-        self.open = open;
+        let no_longer_late = self.late.split_off(&after).into_values();
+        open.splice(..0, no_longer_late);
+        self.open = OpenRows::of(open);
         self.late_samples = self.late.values().map(|row| row.ids.len()).sum();
     }
 
     /// How many samples there are, staleness markers included.
     pub(crate) fn samples(&self) -> usize {
-        let rows = self.open.iter().chain(self.late.values());
+        let late = self.late.values().map(|row| &row.ids);
+        let rows = self.open.ids().chain(late);
         self.tiles.iter().map(|tile| tile.samples()).sum::<usize>()
-            + rows.map(|row| row.ids.len()).sum::<usize>()
+            + rows.map(|ids| ids.len()).sum::<usize>()
     }
 
     /// Memory, the lists of ids counted once per run of sharers.
@@ -252,13 +222,17 @@ impl Window {
             );
             last = Some(tile.ids());
         }
-        for row in self.open.iter().chain(self.late.values()) {
+        bytes += self.open.bytes();
+        for row in self.late.values() {
             bytes += size_of::<Row>() + row.values.len() * 8;
-            bytes += listed(
-                &row.ids,
-                last.is_some_and(|last| Arc::ptr_eq(last, &row.ids)),
-            );
-            last = Some(&row.ids);
+        }
+        for ids in self
+            .open
+            .ids()
+            .chain(self.late.values().map(|row| &row.ids))
+        {
+            bytes += listed(ids, last.is_some_and(|last| Arc::ptr_eq(last, ids)));
+            last = Some(ids);
         }
         bytes
     }
@@ -267,9 +241,8 @@ impl Window {
     pub(crate) fn ids(&self) -> Vec<u32> {
         let rows = self
             .open
-            .iter()
-            .chain(self.late.values())
-            .map(|row| &row.ids);
+            .ids()
+            .chain(self.late.values().map(|row| &row.ids));
         let mut lists: Vec<&Arc<[u32]>> = self.tiles.iter().map(|t| t.ids()).chain(rows).collect();
         lists.dedup_by(|a, b| Arc::ptr_eq(a, b));
         let mut ids: Vec<u32> = lists.iter().flat_map(|ids| ids.iter().copied()).collect();
@@ -278,29 +251,15 @@ impl Window {
         ids
     }
 
-    /// Adds to the open row at `at` what came in another batch for the same moment.
-    fn complete(&mut self, at: usize, row: &Row) {
-        let have = Arc::make_mut(&mut self.open[at]);
-        have.merge(row);
-        let ids = Arc::clone(&have.ids);
-        if let Some(before) = at
-            .checked_sub(1)
-            .map(|before| Arc::clone(&self.open[before].ids))
-            && before == ids
-        {
-            Arc::make_mut(&mut self.open[at]).ids = before;
-        }
-    }
-
     /// Turns the open rows into a tile, and tiles of a size into one.
     fn seal(&mut self) {
         // The newest row stays: the next batch may belong to the same moment.
-        let Some((newest, rows)) = self.open.split_last() else {
+        let Some((rows, newest)) = self.open.split_last() else {
             return;
         };
-        match Tile::merge(self.start, &[], rows, None) {
+        match Tile::merge(self.start, &[], &rows, None) {
             Ok(sealed) => {
-                self.open = vec![Arc::clone(newest)];
+                self.open = OpenRows::of([newest]);
                 self.tiles.extend(sealed.map(Arc::new));
             }
             Err(reason) => report(&reason),
@@ -365,6 +324,17 @@ impl Window {
             values.push(value);
         }
     }
+}
+
+/// The tiles and the rows of some windows.
+fn parts(windows: &[Arc<Window>]) -> (Vec<Arc<Tile>>, Vec<Arc<Row>>) {
+    let (mut tiles, mut rows) = (Vec::new(), Vec::new());
+    for window in windows {
+        tiles.extend_from_slice(&window.tiles);
+        rows.extend(window.late.values().cloned());
+        rows.extend(window.open.rows());
+    }
+    (tiles, rows)
 }
 
 /// What is in memory was written by this process: if it cannot be read, memory is broken. The data

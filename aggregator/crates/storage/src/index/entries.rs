@@ -126,6 +126,14 @@ impl Entries {
         self.live
     }
 
+    /// What they take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let of_page = |page: &Page| {
+            size_of::<Page>() + page.places.capacity() * 8 + page.pairs.capacity() * 4
+        };
+        self.pages.values().map(of_page).sum()
+    }
+
     pub(super) fn ids(&self) -> Vec<u32> {
         let mut ids = Vec::with_capacity(self.live);
         for (number, page) in &self.pages {

@@ -31,6 +31,13 @@ impl Pairs {
         self.all.len()
     }
 
+    /// What they take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        // The text has two counters in front of it, the table a place for it and a number.
+        let of_pair = |pair: &Pair| pair.ids.capacity() * 4 + pair.value.len() + 48;
+        self.all.capacity() * size_of::<Pair>() + self.all.iter().map(of_pair).sum::<usize>()
+    }
+
     /// Notes that a series has a pair. Nearly always its id is above all before.
     pub(super) fn add(&mut self, name: &str, value: &str, id: u32) -> u32 {
         let known = self.names.get(name).and_then(|values| values.get(value));

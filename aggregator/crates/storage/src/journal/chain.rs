@@ -65,6 +65,11 @@ impl Chain {
         };
     }
 
+    /// Memory, without the shared list of series.
+    pub(crate) fn bytes(&self) -> usize {
+        self.previous.capacity() * size_of::<f64>() + self.units.capacity() * size_of::<Unit>()
+    }
+
     /// Adds a record of `rows` of the target `target` to what is to be written into `segment`.
     pub(crate) fn write(
         &mut self,

@@ -59,7 +59,7 @@ impl Inner {
         let limit = self.options.series_per_target;
         let series = catalog.next_series;
         match series.checked_add(1) {
-            Some(next) if head.columns().len() < limit => catalog.next_series = next,
+            Some(next) if head.len() < limit => catalog.next_series = next,
             _ => {
                 let target = owner.labels.clone();
                 return Err(AppendError::TooManySeries { target, limit });

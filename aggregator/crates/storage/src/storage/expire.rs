@@ -317,7 +317,7 @@ impl Inner {
     }
 
     fn is_bare(&self, catalog: &Catalog, target: &super::Target, head: &TargetHead) -> bool {
-        head.columns().is_empty() && *self.recall.borrow() && !catalog.left.has(target.id)
+        head.len() == 0 && *self.recall.borrow() && !catalog.left.has(target.id)
     }
 }
 

@@ -68,15 +68,14 @@ impl Inner {
         let catalog = &mut *catalog;
         let mut head = Self::head_of(target);
         let mut leaving = Vec::new();
-        for column in head.idle(before) {
-            let tally = &column.tally;
+        for (id, tally) in head.idle(before) {
             // What has no sample left is forgotten, unless a tier still has something of it.
             let last = match tally.latest_at() {
                 None if !has_rollups => continue,
                 None => self.floor(),
                 Some(latest) => latest,
             };
-            let Some(labels) = catalog.index.labels(column.id) else {
+            let Some(labels) = catalog.index.labels(id) else {
                 continue;
             };
             if self.options.lasting.contains(&labels.metric_name()) {
@@ -84,7 +83,7 @@ impl Inner {
             }
             let (inherits, labels) = split(&labels, &target.labels);
             leaving.push(LeftSeries {
-                id: column.id,
+                id,
                 inherits,
                 labels,
                 last,

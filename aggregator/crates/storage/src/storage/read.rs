@@ -315,8 +315,7 @@ impl Catalog {
         let target = self.index.target(id).and_then(|of| self.targets.get(&of));
         let tally = target.and_then(|target| {
             let head = Inner::head_of(target);
-            let column = head.column(id).filter(|column| column.counted);
-            column.map(|column| column.tally)
+            head.tally(id).filter(|_| head.is_counted(id))
         });
         if let Some(tally) = tally {
             // Nothing: the stretch that ends before it begins.
@@ -355,8 +354,8 @@ impl Catalog {
             };
             let head = Inner::head_of(target);
             for id in ids {
-                if let Some(column) = head.column(id)
-                    && let Some(stats) = SeriesStats::of(&column.tally)
+                if let Some(tally) = head.tally(id)
+                    && let Some(stats) = SeriesStats::of(&tally)
                 {
                     of_id.insert(id, stats);
                 }

@@ -22,7 +22,7 @@ impl Inner {
         let (hour, catalog) = (window_of(newest), read(&self.catalog));
         let columns = |target: u32| {
             let head = Self::head_of(catalog.targets.get(&target)?);
-            head.is_in_use(hour - WINDOW).then(|| head.columns().len())
+            head.is_in_use(hour - WINDOW).then(|| head.len())
         };
         for target in catalog.packs.survivors(columns) {
             if let Some(target) = catalog.targets.get(&target) {

@@ -22,6 +22,10 @@ pub struct Status {
     pub samples: u64,
     /// What the samples take in memory, in bytes, without the index.
     pub sample_bytes: u64,
+    /// What is known of series beside their samples and names, in bytes.
+    pub series_bytes: u64,
+    /// What the index takes in memory, in bytes: names, and how they are found.
+    pub index_bytes: u64,
     /// The time of the newest sample ever taken, in milliseconds since 1970.
     pub newest: Option<Millis>,
     /// Segments of the journal.
@@ -65,13 +69,19 @@ impl Storage {
     #[must_use]
     pub fn status(&self) -> Status {
         let inner = &self.inner;
-        let (targets, series, left_series) = {
+        let (targets, series, left_series, index_bytes) = {
             let catalog = read(&inner.catalog);
-            (catalog.targets(), catalog.index.len(), catalog.left.len())
+            let index = &catalog.index;
+            let (series, bytes) = (index.len(), index.bytes());
+            (catalog.targets(), series, catalog.left.len(), bytes as u64)
         };
-        let (mut samples, mut sample_bytes) = (0, 0);
+        let (mut samples, mut sample_bytes, mut series_bytes) = (0, 0, 0);
         for target in &targets {
-            let windows = Inner::head_of(target).windows(TimeRange::ALL);
+            let windows = {
+                let head = Inner::head_of(target);
+                series_bytes += head.series_bytes() as u64;
+                head.windows(TimeRange::ALL)
+            };
             for window in windows {
                 samples += window.samples() as u64;
                 sample_bytes += window.bytes() as u64;
@@ -95,6 +105,8 @@ impl Storage {
             left_series,
             samples,
             sample_bytes,
+            series_bytes,
+            index_bytes,
             newest: self.newest(),
             journal_segments,
             journal_rows,

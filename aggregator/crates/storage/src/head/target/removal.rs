@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use system_stats_model::sample::{Millis, Sample, TimeRange, is_stale};
 
-use super::{Column, TargetHead};
+use super::TargetHead;
+use super::columns::Standing;
 use crate::block::Totals;
 use crate::head::tally::Tally;
 use crate::head::window::Window;
@@ -47,64 +48,55 @@ impl TargetHead {
     }
 
     /// The series that have nothing in memory and no sample from `before` on.
-    pub(crate) fn idle(&self, before: Millis) -> impl Iterator<Item = &Column> {
+    pub(crate) fn idle(&self, before: Millis) -> impl Iterator<Item = (u32, Tally)> {
         // Nothing in memory is older than its oldest window.
         let oldest = self.slots.keys().next().copied();
         let before = oldest.map_or(before, |oldest| before.min(oldest));
-        self.columns.iter().filter(move |column| {
-            let is_old = column
-                .tally
-                .latest_at()
-                .is_none_or(|latest| latest < before);
-            is_old && column.saved && column.counted
-        })
+        let is_idle = move |standing: &Standing| {
+            let is_old = standing.latest_at().is_none_or(|latest| latest < before);
+            is_old && standing.saved && standing.counted
+        };
+        let idle = self
+            .columns
+            .iter()
+            .filter(move |(_, standing, _)| is_idle(standing));
+        idle.map(|(id, _, tally)| (id, tally))
     }
 
     /// Takes out series, ascending, that have nothing in memory.
     pub(crate) fn leave(&mut self, ids: &[u32]) {
-        self.columns
-            .retain(|column| ids.binary_search(&column.id).is_err());
-        self.columns.shrink_to_fit();
+        self.columns.retain(|id, _| ids.binary_search(&id).is_err());
     }
 
     /// Adds a series that has left before; its newest sample was at `last`.
     pub(crate) fn come_back(&mut self, id: u32, last: Millis) {
-        let Err(at) = self.columns.binary_search_by_key(&id, |column| column.id) else {
+        if self.columns.position(id, 0).is_some() {
             return;
-        };
+        }
         let latest = Sample {
             timestamp: last,
             value: 0.0,
         };
-        let column = Column {
-            id,
-            tally: Tally::new(0, Millis::MAX, Millis::MIN, latest),
-            saved: true,
-            counted: false,
-        };
-        self.columns.insert(at, column);
+        let tally = Tally::new(0, Millis::MAX, Millis::MIN, latest);
+        self.columns.insert(id, Standing::of_returned(tally));
     }
 
     /// Takes out the series that had samples and have none any more, and returns them.
     pub(crate) fn forget_empty(&mut self) -> Vec<u32> {
-        let is_gone =
-            |column: &Column| column.saved && column.counted && column.tally.latest().is_none();
-        let gone: Vec<u32> = self
-            .columns
-            .iter()
-            .filter(|c| is_gone(c))
-            .map(|c| c.id)
-            .collect();
+        let is_gone = |standing: &Standing| {
+            standing.saved && standing.counted && standing.latest_at().is_none()
+        };
+        let gone = self.columns.iter().filter(|(_, of, _)| is_gone(of));
+        let gone: Vec<u32> = gone.map(|(id, ..)| id).collect();
         if !gone.is_empty() {
-            self.columns.retain(|column| !is_gone(column));
-            self.columns.shrink_to_fit();
+            self.columns.retain(|_, standing| !is_gone(standing));
         }
         gone
     }
 
     /// Counts a series anew: what `totals` says of its blocks, and what is here.
     pub(crate) fn recount(&mut self, id: u32, totals: &Totals) {
-        let Some(at) = self.position(id, 0) else {
+        let Some(at) = self.columns.position(id, 0) else {
             return;
         };
         let mut tally = totals.get(&id).copied().unwrap_or_default();
@@ -118,8 +110,7 @@ impl TargetHead {
                 tally.count(timestamp, value);
             }
         }
-        self.columns[at].tally = tally;
-        self.columns[at].counted = true;
+        self.columns.set(at, tally, true);
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use system_stats_model::append::Row as Incoming;
 
+use super::columns::Moment;
 use super::{Appended, TargetHead};
 use crate::head::policy::{Policy, Verdict};
 use crate::head::row::Row;
@@ -28,10 +29,10 @@ impl TargetHead {
         let mut next = 0;
         for row in incoming {
             let id = u32::try_from(row.series.0).ok()?;
-            let at = self.position(id, next)?;
-            let column = &self.columns[at];
-            let is_newer = Some(timestamp) > column.tally.latest_at();
-            if at < next || row.timestamp != timestamp || !is_newer || !column.saved {
+            let at = self.columns.position(id, next)?;
+            let standing = self.columns.standing(at);
+            let is_newer = Some(timestamp) > standing.latest_at();
+            if at < next || row.timestamp != timestamp || !is_newer || !standing.saved {
                 return None;
             }
             is_same = is_same && known.next() == Some(&id);
@@ -46,9 +47,10 @@ impl TargetHead {
             }
         };
         let mut next = 0;
+        let mut moment = Moment::new(timestamp);
         for (&id, &value) in ids.iter().zip(&values) {
-            if let Some(at) = self.position(id, next) {
-                self.columns[at].tally.count(timestamp, value);
+            if let Some(at) = self.columns.position(id, next) {
+                self.columns.count(at, value, &mut moment);
                 next = at + 1;
             }
         }
@@ -118,7 +120,7 @@ mod tests {
             let (mut timestamps, mut values) = (Vec::new(), Vec::new());
             let read = window.read(id, TimeRange::ALL, &mut timestamps, &mut values);
             assert_eq!((read, timestamps), (Ok(()), expected.to_vec()));
-            let latest = head.column(id).and_then(|column| column.tally.latest_at());
+            let latest = head.tally(id).and_then(|tally| tally.latest_at());
             assert_eq!(latest, Some(40));
         }
     }
