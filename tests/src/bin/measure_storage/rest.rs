@@ -11,6 +11,10 @@ use system_stats_storage::{FoldScope, Options, Storage};
 
 use super::{Database, HOUR, Progress, START, close, millis, per, size};
 
+/// A segment of the journal ends after ten minutes, which pass in no time here: so many bytes of
+/// records stand for them.
+const SEGMENT: usize = 2 << 20;
+
 pub(super) async fn measured(
     trace: &Trace,
     database: &Database,
@@ -19,7 +23,11 @@ pub(super) async fn measured(
     interval: i64,
 ) -> Table {
     let mut feed = Feed::new(trace, Shape { hosts, seed: 1 }, START).every(interval);
-    let (storage, store) = database.open(Feed::options()).await;
+    let options = Options {
+        segment_bytes: SEGMENT,
+        ..Feed::options()
+    };
+    let (storage, store) = database.open(options).await;
     let mut progress = Progress::of("rest");
     for hour in 0..hours {
         // A commit a round: latencies are not the point here.

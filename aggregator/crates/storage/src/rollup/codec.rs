@@ -9,7 +9,7 @@
 use system_stats_model::rollup::Bucket;
 use system_stats_model::sample::Millis;
 
-use crate::column;
+use crate::column::{self, Parts};
 use crate::varint::{Malformed, Reader, write_i64, write_len, write_u64};
 
 /// The most buckets that a window may have: a year of the finest resolution there is.
@@ -82,16 +82,19 @@ pub(crate) fn encode_shape(
     }
 }
 
-/// Appends the values of a series' buckets to `out`.
-pub(crate) fn encode_values(buckets: &[Bucket], out: &mut Vec<u8>) {
+/// Says that columns have two parts; those of older files have one.
+const IN_PARTS: u8 = 1 << 7;
+
+/// Appends the values of a series' buckets to the two parts of a column.
+pub(crate) fn encode_values(buckets: &[Bucket], out: &mut Vec<u8>, bits: &mut Vec<u8>) {
     let filled: Vec<&Bucket> = buckets.iter().filter(|b| b.count > 0).collect();
     let mask = out.len();
-    out.push(0);
+    out.push(IN_PARTS);
     if filled.is_empty() {
         return;
     }
     let mut values: Vec<f64> = filled.iter().map(|b| b.last.value).collect();
-    write_column(&values, out);
+    write_column(&values, out, bits);
     for (at, column) in COLUMNS.iter().enumerate() {
         let is_guessed = |b: &&Bucket| (column.get)(b).to_bits() == (column.guess)(b).to_bits();
         if filled.iter().all(is_guessed) {
@@ -100,15 +103,17 @@ pub(crate) fn encode_values(buckets: &[Bucket], out: &mut Vec<u8>) {
         out[mask] |= 1 << at;
         values.clear();
         values.extend(filled.iter().map(|b| (column.get)(b)));
-        write_column(&values, out);
+        write_column(&values, out, bits);
     }
 }
 
-fn write_column(values: &[f64], out: &mut Vec<u8>) {
-    let mut bytes = Vec::with_capacity(64);
-    column::encode(values, &mut bytes);
-    write_len(out, bytes.len());
-    out.extend_from_slice(&bytes);
+fn write_column(values: &[f64], out: &mut Vec<u8>, bits: &mut Vec<u8>) {
+    let mut body = Vec::with_capacity(64);
+    let from = bits.len();
+    column::encode_split(values, &mut body, bits);
+    write_len(out, body.len());
+    write_len(out, bits.len() - from);
+    out.extend_from_slice(&body);
 }
 
 /// The buckets that [`encode_shape`] wrote, without their values.
@@ -168,9 +173,11 @@ fn earlier(than: Millis, by: i64, resolution: Millis) -> Result<Millis, Malforme
 ///
 /// # Errors
 /// On bytes that it did not write for this shape.
-pub(crate) fn decode_values(bytes: &[u8], buckets: &mut [Bucket]) -> Result<(), Malformed> {
-    let mut reader = Reader::new(bytes);
-    let mask = reader.u8()?;
+pub(crate) fn decode_values(column: Parts<'_>, buckets: &mut [Bucket]) -> Result<(), Malformed> {
+    let mut reader = Reader::new(column.body);
+    let head = reader.u8()?;
+    let mut bits = (head & IN_PARTS != 0).then(|| Reader::new(column.bits));
+    let mask = head & !IN_PARTS;
     if mask >> COLUMNS.len() != 0 {
         return Err(Malformed("a column that this program does not know"));
     }
@@ -183,7 +190,7 @@ pub(crate) fn decode_values(bytes: &[u8], buckets: &mut [Bucket]) -> Result<(), 
         let filled = buckets.iter_mut().filter(|b| b.count > 0);
         filled.for_each(set);
     };
-    read_column(&mut reader, count, &mut values)?;
+    read_column(&mut reader, &mut bits, count, &mut values)?;
     let mut last = values.iter();
     filled(buckets, &mut |bucket| {
         bucket.last.value = last.next().copied().unwrap_or_default();
@@ -197,7 +204,7 @@ pub(crate) fn decode_values(bytes: &[u8], buckets: &mut [Bucket]) -> Result<(), 
             continue;
         }
         values.clear();
-        read_column(&mut reader, count, &mut values)?;
+        read_column(&mut reader, &mut bits, count, &mut values)?;
         let mut each = values.iter();
         filled(buckets, &mut |bucket| {
             (column.set)(bucket, each.next().copied().unwrap_or_default());
@@ -208,11 +215,16 @@ pub(crate) fn decode_values(bytes: &[u8], buckets: &mut [Bucket]) -> Result<(), 
 
 fn read_column(
     reader: &mut Reader<'_>,
+    bits: &mut Option<Reader<'_>>,
     count: usize,
     values: &mut Vec<f64>,
 ) -> Result<(), Malformed> {
     let length = reader.count()?;
-    column::decode(reader.take(length)?, &[], count, values)
+    let bits = match bits {
+        Some(bits) => bits.take(reader.u32()? as usize)?,
+        None => &[],
+    };
+    column::decode(reader.take(length)?, bits, count, values)
 }
 
 #[cfg(test)]
@@ -228,15 +240,19 @@ mod tests {
     fn round_trip(times: &[Millis], values: &[f64]) -> usize {
         let mut have = Vec::new();
         buckets(times, values, RESOLUTION, &mut have);
-        let (mut shape, mut encoded) = (Vec::new(), Vec::new());
+        let (mut shape, mut body, mut bits) = (Vec::new(), Vec::new(), Vec::new());
         encode_shape(&have, 0, RESOLUTION, &mut shape);
-        encode_values(&have, &mut encoded);
+        encode_values(&have, &mut body, &mut bits);
         let mut reader = Reader::new(&shape);
         let mut back = decode_shape(&mut reader, 0, RESOLUTION).unwrap();
         assert!(reader.is_empty());
-        decode_values(&encoded, &mut back).unwrap();
+        let column = Parts {
+            body: &body,
+            bits: &bits,
+        };
+        decode_values(column, &mut back).unwrap();
         assert_eq!(have, back);
-        encoded.len()
+        crate::journal::pack_split(&body, &bits).unwrap().len()
     }
 
     #[test]
@@ -244,7 +260,7 @@ mod tests {
         let times: Vec<Millis> = (1..5760).map(|i| i * 15_000).collect();
         let of = |value: fn(Millis) -> f64| times.iter().map(|&time| value(time)).collect();
         let cases: [(&str, Vec<f64>, usize); 3] = [
-            ("a gauge at rest", of(|_| 42.0), 4),
+            ("a gauge at rest", of(|_| 42.0), 30),
             ("a steady counter", of(|time| (time / 1000) as f64), 200),
             (
                 "a noisy gauge",
@@ -285,10 +301,12 @@ mod tests {
         fn any_bytes_are_decoded_or_refused(
             shape in prop::collection::vec(any::<u8>(), 0..60),
             values in prop::collection::vec(any::<u8>(), 0..60),
+            bits in prop::collection::vec(any::<u8>(), 0..60),
         ) {
             if let Ok(mut buckets) = decode_shape(&mut Reader::new(&shape), 0, RESOLUTION) {
                 prop_assert!(buckets.len() <= shape.len());
-                let _ = decode_values(&values, &mut buckets);
+                let column = Parts { body: &values, bits: &bits };
+                let _ = decode_values(column, &mut buckets);
             }
         }
     }

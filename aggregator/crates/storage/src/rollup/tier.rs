@@ -52,7 +52,8 @@ pub(crate) struct TierWriter {
     shapes: Vec<Vec<u8>>,
     known: HashMap<Vec<u8>, usize>,
     group: GroupWriter,
-    values: Vec<u8>,
+    /// Of the column that is being added, the two parts.
+    values: (Vec<u8>, Vec<u8>),
 }
 
 impl TierWriter {
@@ -64,7 +65,7 @@ impl TierWriter {
             shapes: Vec::new(),
             known: HashMap::new(),
             group: GroupWriter::default(),
-            values: Vec::new(),
+            values: Default::default(),
         }
     }
 
@@ -81,8 +82,10 @@ impl TierWriter {
         }
         let mut shape = Vec::new();
         codec::encode_shape(buckets, self.start, self.resolution, &mut shape);
-        self.values.clear();
-        codec::encode_values(buckets, &mut self.values);
+        let (body, bits) = &mut self.values;
+        body.clear();
+        bits.clear();
+        codec::encode_values(buckets, body, bits);
         if !self.is_faithful(&shape, buckets) {
             self.group.skip();
             return false;
@@ -92,7 +95,7 @@ impl TierWriter {
         if at == next {
             self.shapes.push(shape);
         }
-        self.group.copy(at, Parts::from(&*self.values));
+        self.group.copy(at, parts(&self.values));
         true
     }
 
@@ -100,7 +103,7 @@ impl TierWriter {
         let mut reader = Reader::new(shape);
         let back = codec::decode_shape(&mut reader, self.start, self.resolution);
         back.and_then(|mut back| {
-            codec::decode_values(&self.values, &mut back)?;
+            codec::decode_values(parts(&self.values), &mut back)?;
             Ok(back == buckets)
         }) == Ok(true)
     }
@@ -182,10 +185,14 @@ impl Shapes {
         let &(from, to) = place.ok_or(Malformed("a shape that is not there"))?;
         let mut reader = Reader::new(&self.content[from..to]);
         let mut buckets = codec::decode_shape(&mut reader, day - resolution, resolution)?;
-        codec::decode_values(values.body, &mut buckets)?;
+        codec::decode_values(values, &mut buckets)?;
         *into = buckets;
         Ok(())
     }
+}
+
+fn parts((body, bits): &(Vec<u8>, Vec<u8>)) -> Parts<'_> {
+    Parts { body, bits }
 }
 
 #[cfg(test)]

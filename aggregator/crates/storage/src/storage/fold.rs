@@ -19,7 +19,7 @@ use crate::sync::read;
 pub(super) use window::NEXT_LAYOUT;
 
 /// Rows of the journal that one transaction removes.
-const TRIM_ROWS: usize = 32;
+const TRIM_ROWS: usize = 128;
 
 /// An hour is cold when it begins so much before the newest sample: only late samples touch it.
 const COLD: Millis = 2 * WINDOW;

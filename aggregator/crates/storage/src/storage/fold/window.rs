@@ -18,7 +18,7 @@ use crate::store::{
 use crate::sync::read;
 
 /// Bytes and groups of a write, so that a commit of the journal never waits long.
-const SLICE_BYTES: usize = 192 << 10;
+const SLICE_BYTES: usize = 384 << 10;
 const SWEEP_ROWS: usize = 64;
 
 /// Groups that are read at once.
