@@ -114,6 +114,15 @@ impl Labels {
     /// [`InvalidLabels`] when the text is not what [`Labels::encoded`] writes: a length that
     /// points outside, names that are not strictly ascending, an empty value.
     pub fn decode(text: &str) -> Result<Self, InvalidLabels> {
+        Self::pairs(text)?;
+        Ok(Self(Arc::from(text)))
+    }
+
+    /// The labels of a stored form, sorted by name, without a set being made of it.
+    ///
+    /// # Errors
+    /// The same as those of [`Labels::decode`].
+    pub fn pairs(text: &str) -> Result<Iter<'_>, InvalidLabels> {
         let mut rest = text;
         let mut last: Option<&str> = None;
         while !rest.is_empty() {
@@ -125,7 +134,7 @@ impl Labels {
             last = Some(name);
             rest = after;
         }
-        Ok(Self(Arc::from(text)))
+        Ok(Iter { rest: text })
     }
 }
 
@@ -361,6 +370,7 @@ mod tests {
         fn stored_form_comes_back(pairs in prop::collection::vec((".{0,70}", ".{0,70}"), 0..8)) {
             let labels = Labels::from_pairs(pairs.iter().map(|(n, v)| (n, v)));
             prop_assert_eq!(Labels::decode(labels.encoded()), Ok(labels.clone()));
+            prop_assert!(Labels::pairs(labels.encoded()).unwrap().eq(labels.iter()));
             for (name, _) in &pairs {
                 let last = pairs.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
                 prop_assert_eq!(labels.get(name), last.filter(|v| !v.is_empty()));

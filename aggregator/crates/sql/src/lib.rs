@@ -13,6 +13,7 @@ mod error;
 mod found;
 pub mod legacy;
 mod migrations;
+mod names;
 mod numbers;
 pub mod operations;
 mod place;

@@ -10,6 +10,7 @@ mod commit;
 pub(crate) mod connect;
 mod events;
 mod expire;
+mod names;
 mod ring;
 pub(crate) mod slices;
 pub(crate) mod statements;
@@ -26,8 +27,8 @@ use system_stats_model::sample::Millis;
 use system_stats_storage::ObjectKind;
 use system_stats_storage::store::{
     BlockRow, CommitBatch, Committed, DeletionRow, EventRow, FoldCommit, Forgotten, Found,
-    JournalRow, LayoutRow, Opened, PackRow, SeriesRow, Store, StoreError, StoredObject, TargetRow,
-    Tier, Wanted, WindowHead, WindowKey,
+    JournalRow, LayoutRow, Opened, PackRow, SeriesNames, SeriesRow, Store, StoreError,
+    StoredObject, TargetRow, Tier, Wanted, WindowHead, WindowKey,
 };
 
 use crate::error::SqlError;
@@ -234,13 +235,10 @@ impl Store for PostgresStore {
         Ok(targets)
     }
 
-    async fn series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError> {
-        let failed = |error| self.place.failed(&error);
-        let query = sqlx::query(both::SERIES)
-            .bind(signed(after))
-            .bind(signed_size(limit));
-        let rows = query.fetch_all(&self.pools.readers).await.map_err(failed)?;
-        self.series_of(&rows)
+    async fn series(&self, after: u64, limit: usize) -> Result<SeriesNames, StoreError> {
+        let names = names::read(&self.pools.readers, after, limit).await;
+        let columns = names.map_err(|error| self.place.failed(&error))?;
+        columns.names(&self.place, after)
     }
 
     async fn left_series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError> {

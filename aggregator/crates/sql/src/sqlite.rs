@@ -10,6 +10,7 @@ pub(crate) mod connect;
 mod events;
 pub(crate) mod inspect;
 pub(crate) mod lock;
+mod names;
 mod statements;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -28,8 +29,8 @@ use system_stats_model::sample::Millis;
 use system_stats_storage::ObjectKind;
 use system_stats_storage::store::{
     BlockRow, CommitBatch, Committed, DeletionRow, EventRow, FoldCommit, Forgotten, Found,
-    JournalRow, LayoutRow, Opened, PackRow, SeriesRow, Store, StoreError, StoredObject, TargetRow,
-    Tier, Wanted, WindowHead, WindowKey,
+    JournalRow, LayoutRow, Opened, PackRow, SeriesNames, SeriesRow, Store, StoreError,
+    StoredObject, TargetRow, Tier, Wanted, WindowHead, WindowKey,
 };
 
 use crate::error::SqlError;
@@ -206,13 +207,10 @@ impl Store for SqliteStore {
         Ok(targets)
     }
 
-    async fn series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError> {
-        let failed = |error| self.place.failed(&error);
-        let query = sqlx::query(both::SERIES)
-            .bind(signed(after))
-            .bind(signed_size(limit));
-        let rows = query.fetch_all(&self.readers).await.map_err(failed)?;
-        self.series_of(&rows)
+    async fn series(&self, after: u64, limit: usize) -> Result<SeriesNames, StoreError> {
+        let names = names::read(&self.readers, after, limit).await;
+        let columns = names.map_err(|error| self.place.failed(&error))?;
+        columns.names(&self.place, after)
     }
 
     async fn left_series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError> {

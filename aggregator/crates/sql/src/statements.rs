@@ -36,8 +36,6 @@ pub(crate) const SET_META: &str = "INSERT INTO meta (key, value) VALUES ($1, $2)
 
 pub(crate) const TARGETS: &str = "SELECT id, pack, labels FROM target \
     WHERE id > $1 ORDER BY id LIMIT $2";
-pub(crate) const SERIES: &str = "SELECT id, target, inherits, labels, first_ms, last_ms FROM series \
-    WHERE id > $1 AND last_ms IS NULL ORDER BY id LIMIT $2";
 pub(crate) const LEFT_SERIES: &str = "SELECT id, target, inherits, labels, first_ms, last_ms \
     FROM series WHERE id > $1 AND last_ms IS NOT NULL ORDER BY id LIMIT $2";
 

@@ -4,6 +4,7 @@
 //! that have it; a series is the list of its pairs. Ids only grow, so lists are appended to.
 
 mod entries;
+mod load;
 mod order;
 mod pairs;
 
@@ -15,6 +16,7 @@ use system_stats_model::matcher::{MatchOp, Matcher};
 
 use entries::Entries;
 pub(crate) use entries::Entry;
+pub(crate) use load::{Loader, Shared};
 use pairs::Pairs;
 
 /// Labels of all series in memory.
@@ -44,7 +46,10 @@ impl Index {
             .iter()
             .map(|(name, value)| self.pairs.add(name, value, id));
         self.entries.insert(id, target, pairs);
-        let hash = self.hash(labels);
+        self.note_hash(self.hash(labels), id);
+    }
+
+    fn note_hash(&mut self, hash: u32, id: u32) {
         match self.by_hash.entry(hash) {
             std::collections::hash_map::Entry::Vacant(vacant) => drop(vacant.insert(id)),
             std::collections::hash_map::Entry::Occupied(_) => {
@@ -173,18 +178,29 @@ impl Index {
             .chain(further.into_iter().flatten().copied())
     }
 
-    /// Half of a hash: among millions of series a few hundred share one, and are told apart by
-    /// their labels.
+    /// The sum of what each pair adds.
     fn hash(&self, labels: &Labels) -> u32 {
-        #[expect(clippy::cast_possible_truncation, reason = "half of it is enough")]
-        let half = self.hasher.hash_one(labels.encoded()) as u32;
-        half
+        let pairs = labels.iter();
+        let hashes = pairs.map(|(name, value)| self.pair_hash(name, value));
+        half(hashes.fold(0, u64::wrapping_add))
+    }
+
+    fn pair_hash(&self, name: &str, value: &str) -> u64 {
+        self.hasher.hash_one((name, value))
     }
 
     fn has_labels(&self, entry: Entry<'_>, labels: &Labels) -> bool {
         let pairs = entry.pairs.iter().map(|&pair| self.pairs.get(pair));
         pairs.eq(labels.iter())
     }
+}
+
+/// Half of a hash: among millions of series a few hundred share one, and are told apart by their
+/// labels.
+fn half(hash: u64) -> u32 {
+    #[expect(clippy::cast_possible_truncation, reason = "half of it is enough")]
+    let half = hash as u32;
+    half
 }
 
 fn intersect(a: &[u32], b: &[u32]) -> Vec<u32> {

@@ -19,8 +19,8 @@ use system_stats_model::sample::Millis;
 use crate::object::ObjectKind;
 use crate::store::{
     BlockRow, CommitBatch, Committed, DeletionRow, EventRow, FoldCommit, Forgotten, Found,
-    JournalRow, LayoutRow, Opened, PackRow, SeriesRow, Store, StoreError, StoredObject, TargetRow,
-    Tier, Wanted, WindowHead, WindowKey,
+    JournalRow, LayoutRow, Opened, PackRow, SeriesNames, SeriesRow, Store, StoreError,
+    StoredObject, TargetRow, Tier, Wanted, WindowHead, WindowKey,
 };
 use crate::sync::lock;
 use blocks::Blocks;
@@ -206,11 +206,15 @@ impl Store for MemoryStore {
         self.read(|shared| page(&shared.targets, after, limit))
     }
 
-    async fn series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError> {
+    async fn series(&self, after: u64, limit: usize) -> Result<SeriesNames, StoreError> {
         self.read(|shared| {
             let rows = shared.series.range(after.saturating_add(1)..);
             let rows = rows.filter(|(_, row)| row.last.is_none());
-            rows.take(limit).map(|(_, row)| row.clone()).collect()
+            let mut names = SeriesNames::default();
+            for (_, row) in rows.take(limit) {
+                names.push(row);
+            }
+            names
         })
     }
 

@@ -11,6 +11,7 @@
 //! that died on the way always were, and go with [`Store::sweep`].
 
 mod blocks;
+mod names;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -23,6 +24,7 @@ pub use blocks::{
     BlockRow, DeletionRow, FoldCommit, Forgotten, Found, LayoutRow, PackRow, Tier, Turn, Wanted,
     WindowHead, WindowKey, WindowRow,
 };
+pub use names::{SeriesName, SeriesNames};
 
 /// A row of the table of targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,8 +191,8 @@ pub trait Store: Send + Sync + 'static {
     /// Up to `limit` targets with ids above `after`, ascending.
     async fn targets(&self, after: u64, limit: usize) -> Result<Vec<TargetRow>, StoreError>;
 
-    /// Up to `limit` series with ids above `after` that have not left memory, ascending.
-    async fn series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError>;
+    /// The names of up to `limit` series with ids above `after` that have not left memory.
+    async fn series(&self, after: u64, limit: usize) -> Result<SeriesNames, StoreError>;
 
     /// Up to `limit` series with ids above `after` that have left memory, ascending.
     async fn left_series(&self, after: u64, limit: usize) -> Result<Vec<SeriesRow>, StoreError>;

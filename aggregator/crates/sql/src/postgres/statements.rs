@@ -24,6 +24,11 @@ pub(super) const INSERT_TARGETS: &str = "INSERT INTO target (id, pack, labels) \
 pub(super) const DELETE_TARGETS: &str = "DELETE FROM target WHERE id = ANY($1)";
 pub(super) const INSERT_SERIES: &str = "INSERT INTO series (id, target, inherits, first_ms, labels) \
     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[], $5::bytea[])";
+/// One row for thousands of series.
+pub(super) const SERIES: &str = "SELECT array_agg(id), array_agg(target), \
+    array_agg(octet_length(labels)::bigint * 2 + inherits::int), string_agg(labels, ''::bytea) FROM \
+    (SELECT id, target, inherits, labels FROM series \
+    WHERE id > $1 AND last_ms IS NULL ORDER BY id LIMIT $2) AS names";
 pub(super) const LEAVE_SERIES: &str = "UPDATE series SET last_ms = gone.last_ms \
     FROM UNNEST($1::bigint[], $2::bigint[]) AS gone (id, last_ms) WHERE series.id = gone.id";
 pub(super) const SERIES_BY_ID: &str =

@@ -30,6 +30,11 @@ pub(super) const DELETE_TARGETS: &str =
 pub(super) const INSERT_SERIES: &str = "INSERT INTO series (id, target, inherits, first_ms, labels) \
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4) \
     FROM json_each($1)";
+/// One row for thousands of series: a row of its own costs more than everything else about a series.
+pub(super) const SERIES: &str = "SELECT group_concat(id, ' '), group_concat(target, ' '), \
+    group_concat(length(labels) * 2 + inherits, ' '), CAST(group_concat(labels, '') AS BLOB) FROM \
+    (SELECT id, target, inherits, labels FROM series \
+    WHERE id > $1 AND last_ms IS NULL ORDER BY id LIMIT $2)";
 pub(super) const LEAVE_SERIES: &str = "UPDATE series SET last_ms = gone.value ->> 1 \
     FROM json_each($1) AS gone WHERE series.id = gone.value ->> 0";
 pub(super) const SERIES_BY_ID: &str = "SELECT id, target, inherits, labels, first_ms, last_ms \

@@ -73,6 +73,13 @@ impl TargetHead {
         }
     }
 
+    /// Adds series that the tables name. Their ids ascend, and are above all before.
+    pub(crate) fn add_saved(&mut self, ids: &[u32]) {
+        for &id in ids {
+            self.add(id, None);
+        }
+    }
+
     /// How many series there are.
     pub(crate) fn len(&self) -> usize {
         self.columns.len()

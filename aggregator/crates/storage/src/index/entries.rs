@@ -95,15 +95,19 @@ impl Entries {
 
     /// Adds a series that is not there.
     pub(super) fn insert(&mut self, id: u32, target: u32, pairs: impl Iterator<Item = u32>) {
-        // No more is added to the page before, nearly always.
-        if !self.pages.contains_key(&(id / PAGE))
-            && let Some(mut last) = self.pages.last_entry()
-        {
-            last.get_mut().pairs.shrink_to_fit();
-        }
-        let page = self.pages.entry(id / PAGE).or_default();
-        page.insert((id % PAGE) as usize, target, pairs);
+        let (number, at) = (id / PAGE, (id % PAGE) as usize);
         self.live += 1;
+        if let Some(mut last) = self.pages.last_entry() {
+            if *last.key() == number {
+                return last.get_mut().insert(at, target, pairs);
+            }
+            // No more is added to it, nearly always.
+            if *last.key() < number {
+                last.get_mut().pairs.shrink_to_fit();
+            }
+        }
+        let page = self.pages.entry(number).or_default();
+        page.insert(at, target, pairs);
     }
 
     /// Takes a series out; its pairs.

@@ -38,13 +38,24 @@ impl Pairs {
         self.all.capacity() * size_of::<Pair>() + self.all.iter().map(of_pair).sum::<usize>()
     }
 
-    /// Notes that a series has a pair. Nearly always its id is above all before.
+    /// Notes that a series has a pair.
     pub(super) fn add(&mut self, name: &str, value: &str, id: u32) -> u32 {
+        let number = self.number(name, value);
+        self.note(number, id);
+        number
+    }
+
+    /// The number of a pair, which a series is about to have.
+    pub(super) fn number(&mut self, name: &str, value: &str) -> u32 {
         let known = self.names.get(name).and_then(|values| values.get(value));
-        let number = match known {
+        match known {
             Some(&number) => number,
             None => self.create(name, value),
-        };
+        }
+    }
+
+    /// Notes that a series has a pair. Nearly always its id is above all before.
+    pub(super) fn note(&mut self, number: u32, id: u32) {
         let ids = &mut self.all[number as usize].ids;
         match ids.last() {
             Some(&last) if last >= id => {
@@ -54,7 +65,16 @@ impl Pairs {
             }
             _ => ids.push(id),
         }
-        number
+    }
+
+    /// Takes out the pairs that no series has, where there is no free place yet.
+    pub(super) fn drop_unused(&mut self) {
+        let numbered = (0u32..).zip(&self.all);
+        let unused = numbered.filter(|(_, pair)| pair.ids.is_empty());
+        let unused: Vec<u32> = unused.map(|(number, _)| number).collect();
+        for number in unused {
+            self.remove(number, |_| true);
+        }
     }
 
     /// Takes the series for which `is_gone` holds out of a pair's list, and the pair if none is

@@ -66,7 +66,7 @@ impl Inner {
             }
         }
         catalog.index.insert(series, id, labels);
-        catalog.packs.grow(owner.pack);
+        catalog.packs.grow(owner.pack, 1);
         head.add(series, Some(labels.clone()));
         Ok(SeriesId(u64::from(series)))
     }

@@ -1,5 +1,7 @@
 //! Opening: names from the tables, samples from the journal.
 
+mod names;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex, RwLock};
@@ -8,7 +10,7 @@ use system_stats_model::sample::Millis;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::append::{NEXT_SERIES, NEXT_TARGET, join};
+use super::append::{NEXT_SERIES, NEXT_TARGET};
 use super::fold::{self, NEXT_LAYOUT};
 use super::leave::LEFT_UNTIL;
 use super::objects::Objects;
@@ -23,13 +25,12 @@ use crate::left::Left;
 use crate::options::Options;
 use crate::past::{Deletion, Past};
 use crate::queue::{Queue, Segment, Segments};
-use crate::store::{FoldCommit, JournalRow, SeriesRow, Store, TargetRow, Tier, WindowKey};
+use crate::store::{FoldCommit, JournalRow, Store, Tier, WindowKey};
 
 /// Metadata: what retention has passed.
 pub(super) const HORIZON: &str = "horizon";
 
-/// Rows of names, and of the journal, that are read at once.
-const NAMES: usize = 8192;
+/// Rows of the journal that are read at once.
 const ROWS: usize = 16;
 
 /// Headers and packs that are read at once.
@@ -60,7 +61,7 @@ impl Storage {
         };
         let past = Past::new(options.layout_bytes);
         let catalog = Catalog::new(&options, meta(LEFT_UNTIL));
-        let catalog = load_names(&*store, catalog).await?;
+        let catalog = names::load(&*store, catalog).await?;
         let mut replay = Replay::new(catalog, meta(HORIZON).unwrap_or_default(), past);
         load_past(&*store, &mut replay).await?;
         replay
@@ -169,33 +170,6 @@ impl Inner {
     }
 }
 
-async fn load_names(store: &dyn Store, mut catalog: Catalog) -> Result<Catalog, OpenError> {
-    let mut after = 0;
-    loop {
-        let rows = store.targets(after, NAMES).await?;
-        let Some(last) = rows.last() else { break };
-        after = last.id;
-        for row in rows {
-            catalog.load_target(row);
-        }
-    }
-    let mut rows = store.series(0, NAMES).await?;
-    while let Some(last) = rows.last() {
-        let after = last.id;
-        let load = move || {
-            for row in &rows {
-                catalog.load_series(row);
-            }
-            catalog
-        };
-        let load = tokio::task::spawn_blocking(load);
-        let (next, loaded) = tokio::join!(store.series(after, NAMES), load);
-        catalog = loaded.map_err(|panic| OpenError::Interrupted(panic.to_string()))?;
-        rows = next?;
-    }
-    Ok(catalog)
-}
-
 /// Loads which windows there are, what they add up to, and what is deleted from them.
 async fn load_past(store: &dyn Store, replay: &mut Replay) -> Result<(), OpenError> {
     for tier in Tier::ALL {
@@ -251,29 +225,6 @@ impl Catalog {
             next_target: 0,
             next_series: 0,
         }
-    }
-
-    fn load_target(&mut self, row: TargetRow) {
-        // Ids that this program never gives are no targets of it.
-        if let (Ok(id), Ok(pack)) = (u32::try_from(row.id), u32::try_from(row.pack)) {
-            self.packs.add(id, pack, &row.labels);
-            self.add_target(Target::new(id, pack, row.labels, true));
-            self.next_target = self.next_target.max(id.saturating_add(1));
-        }
-    }
-
-    fn load_series(&mut self, row: &SeriesRow) {
-        let (Ok(id), Ok(target)) = (u32::try_from(row.id), u32::try_from(row.target)) else {
-            return;
-        };
-        let Some(target) = self.targets.get(&target) else {
-            return;
-        };
-        let labels = join(row.inherits, &row.labels, &target.labels);
-        Inner::head_of(target).add(id, None);
-        self.index.insert(id, target.id, &labels);
-        self.packs.grow(target.pack);
-        self.next_series = self.next_series.max(id.saturating_add(1));
     }
 
     /// Ids below these have been given before, and begin at 1.

@@ -58,10 +58,10 @@ impl Packs {
         *open = pack.max(*open);
     }
 
-    /// Notes that a target has a series more.
-    pub(super) fn grow(&mut self, pack: u32) {
+    /// Notes that a target has so many series more.
+    pub(super) fn grow(&mut self, pack: u32, series: usize) {
         if let Some(pack) = self.all.get_mut(&pack) {
-            pack.columns += 1;
+            pack.columns += series;
         }
     }
 
@@ -122,9 +122,7 @@ mod tests {
         assert_eq!(packs.join(6, &job("b")), 6);
         packs.leave(2, 2);
         assert_eq!(packs.members(2), []);
-        for _ in 0..MOST_COLUMNS {
-            packs.grow(4);
-        }
+        packs.grow(4, MOST_COLUMNS);
         assert_eq!(packs.join(7, &job("a")), 7);
         let mut packs = Packs::new(8);
         for target in 1..=18 {
