@@ -47,6 +47,9 @@ pub struct Options {
     pub rollups: Vec<Tier>,
     /// How much memory the layouts of blocks may take. 32 MiB.
     pub layout_bytes: usize,
+    /// How much memory groups of blocks may take that have been decoded, for whoever asks for the
+    /// same again. 16 MiB.
+    pub group_bytes: usize,
     /// How much older than the newest sample of all the newest of a series is before the series
     /// leaves memory; it is found again when a range reaches back to it. 6 h.
     pub leave_after: Duration,
@@ -78,6 +81,7 @@ impl Default for Options {
             counted_groups: 1024,
             rollups: Vec::new(),
             layout_bytes: 32 << 20,
+            group_bytes: 16 << 20,
             leave_after: Duration::from_hours(6),
             lasting: Vec::new(),
             name_bytes: 32 << 20,

@@ -1,7 +1,8 @@
 //! What is known of the blocks without reading any: which windows there are, what is deleted from
-//! them, and the layouts used last.
+//! them, and the layouts and groups used last.
 
 mod deletion;
+mod groups;
 mod layouts;
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,6 +15,7 @@ use crate::store::{Tier, WindowHead, WindowKey};
 use crate::sync::{read, write};
 
 pub(crate) use deletion::Deletion;
+pub(crate) use groups::Groups;
 pub(crate) use layouts::Layouts;
 
 /// The windows of a tier's packs.
@@ -26,14 +28,16 @@ pub(crate) struct Past {
     /// Ascending by number; replaced as a whole.
     deletions: RwLock<Arc<Vec<Arc<Deletion>>>>,
     pub(crate) layouts: Layouts,
+    pub(crate) groups: Arc<Groups>,
 }
 
 impl Past {
-    pub(crate) fn new(layout_bytes: usize) -> Self {
+    pub(crate) fn new(layout_bytes: usize, group_bytes: usize) -> Self {
         Self {
             tiers: RwLock::default(),
             deletions: RwLock::default(),
             layouts: Layouts::new(layout_bytes),
+            groups: Arc::new(Groups::new(group_bytes)),
         }
     }
 

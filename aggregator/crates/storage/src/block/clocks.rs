@@ -98,6 +98,12 @@ impl Clocks {
         self.places.len()
     }
 
+    /// What it takes in memory when all of them are decoded.
+    pub(crate) fn bytes(&self) -> usize {
+        let rows: usize = self.places.iter().map(|place| place.rows).sum();
+        size_of::<Self>() + self.blob.len() + self.places.len() * size_of::<Place>() + rows * 4
+    }
+
     /// A clock.
     ///
     /// # Errors

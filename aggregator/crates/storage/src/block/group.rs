@@ -138,6 +138,11 @@ impl Group {
         Ok(Self { content, columns })
     }
 
+    /// What it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.content.len() + self.columns.len() * size_of::<Column>()
+    }
+
     /// A column: its clock, and its cells as [`decode_cells`] takes them; none without a sample.
     ///
     /// # Errors

@@ -1,7 +1,10 @@
 //! A row of the journal as bytes: version, length, zstd, checksum. What has a part that is not
 //! compressed (a group of columns) has another version, and two lengths.
 
+use std::cell::RefCell;
 use std::io::Read as _;
+
+use zstd::bulk::Decompressor;
 
 use crate::varint::{Malformed, Reader, write_len};
 
@@ -16,6 +19,11 @@ const LARGEST: usize = 1 << 30;
 
 /// How many times its size something becomes when decompressed, without surprise.
 const PLAUSIBLE: usize = 256;
+
+thread_local! {
+    /// Room that is used again: making it takes longer than most blobs take to be decompressed.
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
 
 /// Frames records for the journal.
 ///
@@ -108,7 +116,12 @@ fn content(compressed: &[u8], length: usize) -> Result<Vec<u8>, Malformed> {
 /// what comes.
 fn decompress(compressed: &[u8], length: usize) -> std::io::Result<Vec<u8>> {
     if length / PLAUSIBLE <= compressed.len() + PLAUSIBLE {
-        return zstd::bulk::decompress(compressed, length);
+        return DECOMPRESSOR.with_borrow_mut(|kept| match kept {
+            Some(kept) => kept.decompress(compressed, length),
+            None => kept
+                .insert(Decompressor::new()?)
+                .decompress(compressed, length),
+        });
     }
     let mut records = Vec::new();
     let reader = zstd::stream::read::Decoder::new(compressed)?;

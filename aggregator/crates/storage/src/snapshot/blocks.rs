@@ -7,9 +7,9 @@ use bytes::Bytes;
 use system_stats_model::sample::{Millis, TimeRange};
 
 use crate::block::{Clocks, GROUP, Group, Layout, group_of};
-use crate::past::{Deletion, range_of};
+use crate::past::{Deletion, Groups, range_of};
 use crate::storage::Counters;
-use crate::store::{Found, WindowHead};
+use crate::store::{BlockRow, Found, WindowHead};
 use crate::varint::Malformed;
 
 /// A window of a pack, as far as it was fetched.
@@ -18,19 +18,21 @@ pub(crate) struct BlockWindow {
     head: WindowHead,
     layout: Arc<Layout>,
     clocks_blob: Bytes,
-    clocks: OnceLock<Option<Clocks>>,
+    clocks: OnceLock<Option<Arc<Clocks>>>,
     /// Ascending.
     groups: Vec<Fetched>,
     /// Those that are newer than the blocks.
     deletions: Vec<Arc<Deletion>>,
     counters: Arc<Counters>,
+    /// Where what is decoded is kept for others.
+    keeper: Option<Arc<Groups>>,
 }
 
 #[derive(Debug)]
 struct Fetched {
     number: u32,
     blob: Bytes,
-    group: OnceLock<Option<Group>>,
+    group: OnceLock<Option<Arc<Group>>>,
 }
 
 impl BlockWindow {
@@ -43,10 +45,7 @@ impl BlockWindow {
         counters: &Arc<Counters>,
     ) -> Self {
         let head = found.row.head;
-        let concerns = |deletion: &&Arc<Deletion>| {
-            deletion.seq > head.fold_seq && deletion.range.overlaps(range_of(head.key))
-        };
-        let fetched = |block: crate::store::BlockRow| Fetched {
+        let fetched = |block: BlockRow| Fetched {
             number: block.group,
             blob: block.blob,
             group: OnceLock::new(),
@@ -57,9 +56,58 @@ impl BlockWindow {
             clocks_blob: found.row.clocks,
             clocks: OnceLock::new(),
             groups: found.blocks.into_iter().map(fetched).collect(),
-            deletions: deletions.iter().filter(concerns).cloned().collect(),
+            deletions: concerning(head, deletions),
             counters: Arc::clone(counters),
+            keeper: None,
         }
+    }
+
+    /// The same where some of these groups may have no block, and what is decoded is kept.
+    pub(crate) fn keeping(mut self, numbers: &[u32], keeper: &Arc<Groups>) -> Self {
+        for &number in numbers {
+            let at = self
+                .groups
+                .binary_search_by_key(&number, |have| have.number);
+            if let Err(at) = at {
+                // Nothing at all is a group without a sample.
+                let nothing = Fetched {
+                    number,
+                    blob: Bytes::new(),
+                    group: OnceLock::new(),
+                };
+                self.groups.insert(at, nothing);
+            }
+        }
+        self.keeper = Some(Arc::clone(keeper));
+        self
+    }
+
+    /// A window of which all groups that are needed, ascending, have been kept.
+    pub(crate) fn kept(
+        head: WindowHead,
+        layout: Arc<Layout>,
+        numbers: &[u32],
+        keeper: &Groups,
+        deletions: &[Arc<Deletion>],
+        counters: &Arc<Counters>,
+    ) -> Option<Self> {
+        let (clocks, groups) = keeper.get(head, numbers)?;
+        let groups = numbers.iter().zip(groups);
+        let groups = groups.map(|(&number, group)| Fetched {
+            number,
+            blob: Bytes::new(),
+            group: OnceLock::from(Some(group)),
+        });
+        Some(Self {
+            head,
+            layout,
+            clocks_blob: Bytes::new(),
+            clocks: OnceLock::from(Some(clocks)),
+            groups: groups.collect(),
+            deletions: concerning(head, deletions),
+            counters: Arc::clone(counters),
+            keeper: None,
+        })
     }
 
     pub(crate) fn head(&self) -> WindowHead {
@@ -128,10 +176,11 @@ impl BlockWindow {
         values.truncate(kept);
     }
 
-    fn clocks(&self) -> Option<&Clocks> {
+    fn clocks(&self) -> Option<&Arc<Clocks>> {
         let decode = || {
             let clocks = Clocks::decode(self.clocks_blob.clone());
-            clocks.map_err(|e| self.report("the clocks", e)).ok()
+            let clocks = clocks.map_err(|e| self.report("the clocks", e));
+            clocks.ok().map(Arc::new)
         };
         self.clocks.get_or_init(decode).as_ref()
     }
@@ -140,9 +189,13 @@ impl BlockWindow {
         let decode = || {
             let group = Group::decode(&fetched.blob);
             let what = || format!("group {}", fetched.number);
-            group.map_err(|e| self.report(&what(), e)).ok()
+            let group = Arc::new(group.map_err(|e| self.report(&what(), e)).ok()?);
+            if let Some((keeper, clocks)) = self.keeper.as_ref().zip(self.clocks()) {
+                keeper.keep(self.head, clocks, fetched.number, &group);
+            }
+            Some(group)
         };
-        fetched.group.get_or_init(decode).as_ref()
+        fetched.group.get_or_init(decode).as_deref()
     }
 
     fn report(&self, what: &str, reason: Malformed) {
@@ -151,4 +204,12 @@ impl BlockWindow {
         tracing::warn!(window = key.window, pack = key.pack, what, %reason,
             "a stored block is damaged; answers are without what is in it");
     }
+}
+
+/// The deletions that hide something in a window.
+fn concerning(head: WindowHead, deletions: &[Arc<Deletion>]) -> Vec<Arc<Deletion>> {
+    let concerns = |deletion: &&Arc<Deletion>| {
+        deletion.seq > head.fold_seq && deletion.range.overlaps(range_of(head.key))
+    };
+    deletions.iter().filter(concerns).cloned().collect()
 }

@@ -59,7 +59,7 @@ impl Storage {
                 .find(|(have, _)| have == key)
                 .map(|have| have.1)
         };
-        let past = Past::new(options.layout_bytes);
+        let past = Past::new(options.layout_bytes, options.group_bytes);
         let catalog = Catalog::new(&options, meta(LEFT_UNTIL));
         let catalog = names::load(&*store, catalog).await?;
         let mut replay = Replay::new(catalog, meta(HORIZON).unwrap_or_default(), past);

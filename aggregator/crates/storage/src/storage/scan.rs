@@ -1,6 +1,6 @@
 //! Blocks out of the store: for snapshots, and for whoever counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use system_stats_model::sample::{Millis, TimeRange};
@@ -9,11 +9,14 @@ use super::{Inner, ReadError};
 use crate::block::{Layout, group_of};
 use crate::past::{Deletion, range_of};
 use crate::snapshot::{BlockWindow, Needs};
-use crate::store::{Tier, Wanted, WindowHead};
+use crate::store::{Tier, Wanted, WindowHead, WindowKey};
 
 /// Groups and windows that are read at once.
 const GROUPS_AT_ONCE: usize = 512;
 const WINDOWS_AT_ONCE: usize = 64;
+
+/// A snapshot of more groups than this does not take those of others out of memory.
+const KEPT_GROUPS: usize = 512;
 
 /// Windows that are counted at once.
 const COUNTED_AT_ONCE: usize = 8;
@@ -39,7 +42,34 @@ impl Inner {
         for (pack, stretches) in needs {
             self.plan(pack, &stretches, &mut plans).await?;
         }
-        self.fetch(plans, deletions).await
+        let groups: usize = plans.iter().map(|plan| plan.groups.len()).sum();
+        if groups > KEPT_GROUPS {
+            return self.fetch(plans, deletions).await;
+        }
+        let keeper = &self.past.groups;
+        let (mut windows, mut rest) = (Vec::with_capacity(plans.len()), Vec::new());
+        for plan in plans {
+            let layout = Arc::clone(&plan.layout);
+            let (head, groups) = (plan.head, &plan.groups);
+            match BlockWindow::kept(head, layout, groups, keeper, deletions, &self.counters) {
+                Some(window) => windows.push(window),
+                None => rest.push(plan),
+            }
+        }
+        if rest.is_empty() {
+            return Ok(windows);
+        }
+        let wanted: HashMap<WindowKey, Arc<[u32]>> = rest
+            .iter()
+            .map(|plan| (plan.head.key, Arc::clone(&plan.groups)))
+            .collect();
+        for window in self.fetch(rest, deletions).await? {
+            let groups = wanted.get(&window.head().key);
+            let groups = groups.map(|groups| &**groups).unwrap_or_default();
+            windows.push(window.keeping(groups, keeper));
+        }
+        windows.sort_by_key(|window| (window.head().key.pack, window.head().key.window));
+        Ok(windows)
     }
 
     async fn plan(
