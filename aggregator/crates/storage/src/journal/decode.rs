@@ -29,11 +29,21 @@ pub(crate) struct Decoder {
     segment: u64,
     chains: HashMap<u32, Chain>,
     planes: Planes,
+    /// Of how many parts this is which, if samples of some targets only are read.
+    part: Option<(u32, u32)>,
     /// Records left out because what they build on is missing.
     pub(crate) orphans: u64,
 }
 
 impl Decoder {
+    /// One that reads samples of the targets only whose number, divided by `of`, leaves `part`.
+    pub(crate) fn of_part(part: u32, of: u32) -> Self {
+        Self {
+            part: Some((part, of)),
+            ..Self::default()
+        }
+    }
+
     /// Calls `visit` with every record of a row, whose frame is off already.
     ///
     /// # Errors
@@ -73,6 +83,9 @@ impl Decoder {
     ) -> Result<(), Malformed> {
         let mut reader = Reader::new(content);
         let target = reader.u32()?;
+        if self.part.is_some_and(|(part, of)| target % of != part) {
+            return Ok(());
+        }
         let position = reader.u64()?;
         let mut chain = match self.chains.remove(&target) {
             _ if position == 0 => Chain::default(),
@@ -149,6 +162,20 @@ mod tests {
         assert_eq!(decoder.orphans, 1);
         assert_eq!(read(&mut decoder, 1, &other), [seen(1, &rows[2])]);
         assert_eq!(read(&mut decoder, 2, &fourth), [seen(0, &rows[3])]);
+    }
+
+    #[test]
+    fn parts_are_the_whole() {
+        let row = row(7, &[(1, 5.0), (2, 6.0)]);
+        let mut records = Records::default();
+        for target in 0..5 {
+            Chain::default().write(1, target, std::slice::from_ref(&row), &mut records);
+        }
+        let of = |part| {
+            let seen = read(&mut Decoder::of_part(part, 2), 1, &records).into_iter();
+            seen.map(|seen| seen.0).collect::<Vec<_>>()
+        };
+        assert_eq!([of(0), of(1)], [vec![0, 2, 4], vec![1, 3]]);
     }
 
     #[test]

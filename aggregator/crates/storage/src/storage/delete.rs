@@ -73,7 +73,7 @@ impl Storage {
         }
         let _gate = write(&inner.gate);
         inner.queue.admit()?;
-        let removed = read(&inner.catalog).remove(matchers, range, &cut.totals);
+        let removed = read(&inner.catalog).remove(matchers, range, &cut.totals, &|_| true);
         let mut all = std::mem::take(&mut cut.lost);
         let in_blocks: Vec<u32> = all.keys().copied().collect();
         for &(id, samples) in &removed {
@@ -237,16 +237,18 @@ impl Inner {
 
 impl Catalog {
     /// Removes samples from memory; how many of which series, of those that lost any, staleness
-    /// markers included in that, not in the number. `totals` is what blocks have of them.
+    /// markers included in that, not in the number. `totals` is what blocks have of them. Only of
+    /// targets for which `is_meant` holds.
     pub(super) fn remove(
         &self,
         matchers: &[Matcher],
         range: TimeRange,
         totals: &Totals,
+        is_meant: &dyn Fn(u32) -> bool,
     ) -> Vec<(u32, u64)> {
         let mut removed = Vec::new();
         for (target, ids) in self.by_target(&self.index.select(matchers)) {
-            if let Some(target) = self.targets.get(&target) {
+            if let Some(target) = self.targets.get(&target).filter(|_| is_meant(target)) {
                 let mut head = Inner::head_of(target);
                 let lost = head.remove(&ids, range);
                 for (id, _) in &lost {

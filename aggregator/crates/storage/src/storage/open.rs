@@ -1,6 +1,7 @@
 //! Opening: names from the tables, samples from the journal.
 
 mod names;
+mod replay;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
@@ -15,23 +16,23 @@ use super::fold::{self, NEXT_LAYOUT};
 use super::leave::LEFT_UNTIL;
 use super::objects::Objects;
 use super::packs::Packs;
-use super::{Catalog, Counters, Inner, OpenError, ReadError, Storage, Target};
+use super::{Catalog, Counters, Inner, OpenError, ReadError, Storage};
 use crate::block::{Totals, decode_totals};
 use crate::committer::Committer;
-use crate::head::{LATEST, window_of};
+use crate::head::LATEST;
 use crate::index::Index;
-use crate::journal::{Decoder, Replayed, unpack};
 use crate::left::Left;
 use crate::options::Options;
 use crate::past::{Deletion, Past};
-use crate::queue::{Queue, Segment, Segments};
-use crate::store::{FoldCommit, JournalRow, Store, Tier, WindowKey};
+use crate::queue::{Queue, Segments};
+use crate::store::{FoldCommit, Store, Tier};
+use replay::{Known, Replay};
 
 /// Metadata: what retention has passed.
 pub(super) const HORIZON: &str = "horizon";
 
 /// Rows of the journal that are read at once.
-const ROWS: usize = 16;
+const ROWS: usize = 32;
 
 /// Headers and packs that are read at once.
 const HEADERS: usize = 4096;
@@ -63,17 +64,14 @@ impl Storage {
         let catalog = Catalog::new(&options, meta(LEFT_UNTIL));
         let catalog = names::load(&*store, catalog).await?;
         let mut replay = Replay::new(catalog, meta(HORIZON).unwrap_or_default(), past);
-        load_past(&*store, &mut replay).await?;
-        replay
-            .catalog
-            .skip_ids(meta(NEXT_TARGET), meta(NEXT_SERIES));
+        let uncounted = load_past(&*store, &mut replay).await?;
+        let catalog = &mut replay.known.catalog;
+        catalog.skip_ids(meta(NEXT_TARGET), meta(NEXT_SERIES));
         let mut rows = store.journal(0, 0, ROWS).await?;
         while let Some(last) = rows.last() {
             let after = (last.segment, last.seq);
             let read = move || {
-                for row in &rows {
-                    replay.read(row);
-                }
+                replay.read(&rows);
                 replay
             };
             // The next rows are fetched while these are read.
@@ -98,22 +96,24 @@ impl Storage {
         tasks.spawn(async move { stopped.run_until_cancelled(committer.run()).await });
         let next_layout = meta(NEXT_LAYOUT).and_then(|next| u64::try_from(next).ok());
         let next_layout = next_layout.unwrap_or(1).max(1);
-        let uncounted = std::mem::take(&mut replay.uncounted);
-        let unreadable = Unreadable {
-            rows: replay.unreadable,
-            records: replay.decoder.orphans,
-        };
+        let unreadable = replay.unreadable();
+        let Known {
+            catalog,
+            past,
+            floor,
+            ..
+        } = replay.known;
         let inner = Inner {
             options,
             store,
             gate: RwLock::new(()),
-            catalog: RwLock::new(replay.catalog),
+            catalog: RwLock::new(catalog),
             queue,
             objects,
-            floor: AtomicI64::new(replay.floor),
+            floor: AtomicI64::new(floor),
             newest: AtomicI64::new(replay.newest),
             unreadable,
-            past: replay.past,
+            past,
             folding: tokio::sync::Mutex::default(),
             turning: tokio::sync::Mutex::default(),
             leaving: Arc::default(),
@@ -170,8 +170,9 @@ impl Inner {
     }
 }
 
-/// Loads which windows there are, what they add up to, and what is deleted from them.
-async fn load_past(store: &dyn Store, replay: &mut Replay) -> Result<(), OpenError> {
+/// Loads which windows there are, what they add up to, and what is deleted from them. The packs of
+/// which it is not known what they add up to.
+async fn load_past(store: &dyn Store, replay: &mut Replay) -> Result<Vec<u64>, OpenError> {
     for tier in Tier::ALL {
         let mut after = None;
         loop {
@@ -181,13 +182,13 @@ async fn load_past(store: &dyn Store, replay: &mut Replay) -> Result<(), OpenErr
             for head in heads {
                 // No hour outside of these is ever folded.
                 if (0..=LATEST).contains(&head.key.window) {
-                    replay.past.set(tier, head);
+                    replay.known.past.set(tier, head);
                 }
             }
         }
     }
     let mut after = 0;
-    replay.uncounted = replay.past.packs(Tier::Raw);
+    let mut uncounted = replay.known.past.packs(Tier::Raw);
     loop {
         let packs = store.packs(after, PACKS).await?;
         let Some(last) = packs.last() else { break };
@@ -196,7 +197,7 @@ async fn load_past(store: &dyn Store, replay: &mut Replay) -> Result<(), OpenErr
             match decode_totals(&pack.blob) {
                 Ok(totals) => {
                     replay.load_totals(&totals);
-                    replay.uncounted.retain(|uncounted| *uncounted != pack.id);
+                    uncounted.retain(|uncounted| *uncounted != pack.id);
                 }
                 Err(reason) => tracing::error!(pack = pack.id, %reason,
                     "what the blocks of a pack add up to cannot be read; it is counted again"),
@@ -205,12 +206,14 @@ async fn load_past(store: &dyn Store, replay: &mut Replay) -> Result<(), OpenErr
     }
     for row in store.deletions().await? {
         match Deletion::read(row.seq, &row.blob) {
-            Ok(all) => all.into_iter().for_each(|one| replay.past.delete(one)),
+            Ok(all) => all
+                .into_iter()
+                .for_each(|one| replay.known.past.delete(one)),
             Err(reason) => tracing::error!(seq = row.seq, %reason,
                 "a deletion cannot be read; what it removed from blocks is back"),
         }
     }
-    Ok(())
+    Ok(uncounted)
 }
 
 impl Catalog {
@@ -232,90 +235,5 @@ impl Catalog {
         let id = |meta: Option<i64>| meta.and_then(|id| u32::try_from(id).ok()).unwrap_or(1);
         self.next_target = self.next_target.max(id(target));
         self.next_series = self.next_series.max(id(series));
-    }
-}
-
-/// The head while the journal is being read.
-struct Replay {
-    catalog: Catalog,
-    past: Past,
-    /// What blocks add up to, and the packs of which that is not known.
-    totals: Totals,
-    uncounted: Vec<u64>,
-    decoder: Decoder,
-    segments: BTreeMap<u64, Segment>,
-    floor: Millis,
-    newest: Millis,
-    unreadable: u64,
-}
-
-impl Replay {
-    fn new(catalog: Catalog, floor: Millis, past: Past) -> Self {
-        Self {
-            catalog,
-            past,
-            totals: Totals::new(),
-            uncounted: Vec::new(),
-            decoder: Decoder::default(),
-            segments: BTreeMap::new(),
-            floor,
-            newest: Millis::MIN,
-            unreadable: 0,
-        }
-    }
-
-    /// Takes what the blocks of a pack add up to.
-    fn load_totals(&mut self, totals: &Totals) {
-        for (&id, tally) in totals {
-            let target = self.catalog.index.target(id);
-            if let Some(target) = target.and_then(|target| self.catalog.targets.get(&target)) {
-                Inner::head_of(target).add_tally(id, tally);
-                self.totals.insert(id, *tally);
-            }
-            let newest = tally.latest_at().unwrap_or(Millis::MIN);
-            self.newest = self.newest.max(newest);
-        }
-    }
-
-    fn read(&mut self, row: &JournalRow) {
-        let mut newest = None;
-        let catalog = &self.catalog;
-        let (floor, past, totals) = (self.floor, &self.past, &self.totals);
-        // Whether a commit came after what the blocks of an hour hold.
-        let is_new = |target: &Target, timestamp: Millis| {
-            let (window, pack) = (window_of(timestamp), u64::from(target.pack));
-            let head = past.head(Tier::Raw, WindowKey { window, pack });
-            head.is_none_or(|head| row.seq > head.fold_seq)
-        };
-        let mut visit = |replayed| match replayed {
-            Replayed::Row {
-                target,
-                row: samples,
-            } => {
-                newest = newest.max(Some(samples.timestamp));
-                if (floor..=LATEST).contains(&samples.timestamp)
-                    && let Some(target) = catalog.targets.get(&target)
-                    && is_new(target, samples.timestamp)
-                {
-                    Inner::head_of(target).replay(samples, row.seq);
-                }
-            }
-            Replayed::Deletion { matchers, range } => {
-                catalog.remove(&matchers, range, totals);
-            }
-        };
-        let records = unpack(&row.blob);
-        let read = records.and_then(|records| self.decoder.read(row.segment, &records, &mut visit));
-        if let Err(reason) = read {
-            tracing::error!(seq = row.seq, segment = row.segment, %reason,
-                "a row of the journal cannot be read; its samples, and those in the same segment \
-                 that build on them, are lost");
-            self.unreadable += 1;
-        }
-        self.segments
-            .entry(row.segment)
-            .or_default()
-            .add(row.seq, row.blob.len());
-        self.newest = self.newest.max(newest.unwrap_or(Millis::MIN));
     }
 }

@@ -91,7 +91,13 @@ async fn a_query_of_one_series_fetches_one_group_an_hour() {
 #[tokio::test]
 async fn damage_is_counted_and_costs_what_is_in_it() {
     let store = MemoryStore::new();
-    let storage = open(&store).await;
+    let options = Options {
+        commit_interval: Duration::ZERO,
+        // Every snapshot reads what is stored.
+        group_bytes: 0,
+        ..Options::default()
+    };
+    let storage = open_with(&store, options).await;
     let before = filled(&storage).await;
     storage.fold(FoldScope::Everything).await.unwrap();
     assert_eq!(all(&storage).await, before);
