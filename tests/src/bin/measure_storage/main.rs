@@ -98,7 +98,7 @@ enum Measured {
     /// From the start to the first answer.
     Restart {
         /// How many hosts.
-        #[arg(long, default_value_t = 1000)]
+        #[arg(long, default_value_t = 2000)]
         hosts: usize,
         /// Scrapes in the journal.
         #[arg(long, default_value_t = 15)]

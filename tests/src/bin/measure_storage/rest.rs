@@ -2,12 +2,14 @@
 
 use e2e::fleet::Trace;
 use e2e::measure::{Feed, Shape, Table, quantile};
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::TimeRange;
 use system_stats_model::source::{SampleBuffer, Selector, SeriesSource};
 use system_stats_storage::store::Tier;
-use system_stats_storage::{FoldScope, Options, Storage};
+use system_stats_storage::{Departed, FoldScope, Options, Storage};
 
 use super::{Database, HOUR, Progress, START, close, millis, per, size};
 
@@ -53,6 +55,12 @@ pub(super) async fn measured(
     };
     let metric = Matcher::equal("__name__", "node_load1");
     let one = Matcher::equal("instance", "host-01-0000:9100");
+    let mut times = first_reads(&storage, &one, range).await;
+    table.add(
+        format!("one series, 24 h, that nobody has read before, median, {name}"),
+        format!("{:.2} ms", millis(quantile(&mut times, 0.5))),
+        "",
+    );
     for (what, target, matchers) in [
         ("one series", "≤ 0.5 ms", vec![metric.clone(), one]),
         ("one metric over all hosts", "≤ 5 ms", vec![metric]),
@@ -87,6 +95,28 @@ pub(super) async fn measured(
     );
     close(storage).await;
     table
+}
+
+/// How long it takes to read series of a host of which nothing is in memory, nor anything of the
+/// series beside them.
+async fn first_reads(storage: &Storage, host: &Matcher, range: TimeRange) -> Vec<Duration> {
+    let mut metrics: BTreeMap<String, usize> = BTreeMap::new();
+    let host = std::slice::from_ref(host);
+    storage.series(host, &Departed::none(), &mut |labels, _| {
+        *metrics.entry(labels.metric_name().to_owned()).or_default() += 1;
+        ControlFlow::Continue(())
+    });
+    let mut times = Vec::new();
+    let alone = metrics.iter().filter(|(_, series)| **series == 1);
+    for (metric, _) in alone.filter(|(name, _)| *name != "node_load1").take(40) {
+        let name = Matcher::equal("__name__", metric);
+        let matchers = host.iter().cloned().chain([name]).collect();
+        let selector = Selector { matchers, range };
+        let start = Instant::now();
+        std::hint::black_box(read(storage, &selector).await);
+        times.push(start.elapsed());
+    }
+    times
 }
 
 async fn fold(storage: &Storage) {
