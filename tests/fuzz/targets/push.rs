@@ -132,6 +132,7 @@ async fn empty() -> State {
         origins: Origins::default(),
         own_metrics: Arc::new(|_| Ok(String::new())),
         reload: None,
+        external_url: "http://stats.example".to_owned(),
         is_admin_allowed: false,
         stop: Default::default(),
     }
