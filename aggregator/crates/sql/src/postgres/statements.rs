@@ -9,9 +9,10 @@ pub(super) const CREATE_SCHEMA: &str = "CREATE SCHEMA IF NOT EXISTS system_stats
 pub(super) const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
     WHERE current_setting('synchronous_commit') = 'off'";
 
-/// Waits for the end of a commit whose outcome is not known: it holds the row.
+/// One row, if the process still owns the database and no commit came between.
 pub(super) const FENCE: &str =
     "UPDATE lease SET seq = $1, hash = $2 WHERE id = 1 AND epoch = $3 AND seq = $4";
+/// Waits for the end of a commit whose outcome is not known: it holds the row.
 pub(super) const COMMITTED: &str = "SELECT seq, hash FROM lease WHERE id = 1 FOR UPDATE";
 /// Both rows have the epoch; the first has the newest commit.
 pub(super) const TAKE_LEASE: &str = "WITH taken AS (UPDATE lease SET epoch = epoch + 1 \
