@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::wait;
 
 /// How long a program may take to say what it is waited for to say.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A started program. Dropping it kills it; a test that fails prints its log.
 pub struct Process {

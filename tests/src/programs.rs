@@ -132,6 +132,23 @@ impl Aggregator {
         http::get_json(self.address, path)
     }
 
+    /// Waits until so many hours of packs are in blocks.
+    #[track_caller]
+    pub fn wait_for_blocks(&self, hours: usize) {
+        wait::until("hours in blocks", Duration::from_mins(1), || {
+            let metrics = Request::get("/metrics").header("Accept", "text/plain");
+            let metrics = metrics.send(self.address).text();
+            let name = "system_stats_aggregator_storage_block_windows ";
+            let windows = metrics.lines().find_map(|line| line.strip_prefix(name));
+            let windows: usize = windows.unwrap().parse().unwrap();
+            if windows >= hours {
+                Ok(())
+            } else {
+                Err(windows)
+            }
+        });
+    }
+
     /// A push in contract A.
     #[track_caller]
     pub fn push(&self, reading: &Value) -> Response {

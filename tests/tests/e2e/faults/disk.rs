@@ -147,14 +147,7 @@ fn a_disk_that_is_full_during_a_fold_costs_nothing() {
     assert_eq!(of(&before, "old"), 10);
     server.free();
     push_until_taken(address, "after", now);
-    wait::until("hours in blocks", Duration::from_mins(1), || {
-        let metrics = Request::get("/metrics").header("Accept", "text/plain");
-        let metrics = metrics.send(address).text();
-        let name = "system_stats_aggregator_storage_block_windows ";
-        let windows = metrics.lines().find_map(|line| line.strip_prefix(name));
-        let windows: u32 = windows.unwrap().parse().unwrap();
-        if windows >= 10 { Ok(()) } else { Err(windows) }
-    });
+    server.aggregator.wait_for_blocks(10);
     assert_eq!(of(&stored(address), "old"), 10);
     server.is_sound();
 }
