@@ -2,6 +2,8 @@
 
 #![no_main]
 
+mod frames;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -15,12 +17,11 @@ use system_stats_storage::memory::MemoryStore;
 use system_stats_storage::store::{CommitBatch, SeriesRow, TargetRow};
 use system_stats_storage::{Departed, Options, Storage, Store};
 
+use frames::{framed, run, sealed, split};
+
 /// Ids that rows of the journal can name: targets from 1, and so many series of each.
 const TARGETS: u64 = 2;
 const SERIES: u64 = 4;
-
-/// The format of the rows that [`framed`] writes.
-const VERSION: u8 = 1;
 
 fuzz_target!(
     init: {
@@ -28,39 +29,16 @@ fuzz_target!(
         assert_eq!(unreadable, 0, "this program's frames are those of the journal");
     },
     |bytes: &[u8]| {
-        let rows = [framed(bytes), sealed(bytes), bytes.to_vec(), framed(bytes)];
+        let rows = [
+            framed(bytes),
+            sealed(bytes),
+            split(bytes),
+            bytes.to_vec(),
+            framed(bytes),
+        ];
         run(replayed(&rows));
     }
 );
-
-fn run<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .expect("there are threads");
-    runtime.block_on(future)
-}
-
-/// A row of records, as the storage frames them.
-fn framed(records: &[u8]) -> Vec<u8> {
-    let mut content = Vec::new();
-    let mut length = records.len();
-    while length >= 0x80 {
-        content.push(0x80 | u8::try_from(length & 0x7f).expect("seven bits"));
-        length >>= 7;
-    }
-    content.push(u8::try_from(length).expect("seven bits"));
-    content.extend(zstd::bulk::compress(records, 1).expect("there is memory"));
-    sealed(&content)
-}
-
-/// A row of anything, with the version and the checksum that the storage asks for.
-fn sealed(content: &[u8]) -> Vec<u8> {
-    let mut row = vec![VERSION];
-    row.extend_from_slice(content);
-    row.extend(crc32c::crc32c(&row).to_le_bytes());
-    row
-}
 
 /// What can be seen of a storage.
 #[derive(Debug, PartialEq)]

@@ -2,6 +2,8 @@
 
 #![no_main]
 
+mod frames;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +19,7 @@ use system_stats_storage::memory::MemoryStore;
 use system_stats_storage::store::{FoldCommit, LayoutRow, Tier, Turn, Wanted, WindowRow};
 use system_stats_storage::{FoldScope, Options, Storage, Store};
 
-/// The format of the frames that [`framed`] writes.
-const VERSION: u8 = 1;
+use frames::{framed, run, sealed, split};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -27,38 +28,11 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((&kind, bytes)) = bytes.split_first() else {
         return;
     };
-    // As they are; with a checksum that fits; compressed, with a checksum that fits.
-    for blob in [bytes.to_vec(), sealed(bytes), framed(bytes)] {
+    // As they are; with a checksum that fits; compressed as a whole or in part.
+    for blob in [bytes.to_vec(), sealed(bytes), framed(bytes), split(bytes)] {
         run(damaged(kind, blob.into()));
     }
 });
-
-fn run<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .expect("there are threads");
-    runtime.block_on(future)
-}
-
-fn framed(content: &[u8]) -> Vec<u8> {
-    let mut row = Vec::new();
-    let mut length = content.len();
-    while length >= 0x80 {
-        row.push(0x80 | u8::try_from(length & 0x7f).expect("seven bits"));
-        length >>= 7;
-    }
-    row.push(u8::try_from(length).expect("seven bits"));
-    row.extend(zstd::bulk::compress(content, 1).expect("there is memory"));
-    sealed(&row)
-}
-
-fn sealed(content: &[u8]) -> Vec<u8> {
-    let mut row = vec![VERSION];
-    row.extend_from_slice(content);
-    row.extend(crc32c::crc32c(&row).to_le_bytes());
-    row
-}
 
 /// Puts a blob in the place of a sound one, and does everything that reads it.
 async fn damaged(kind: u8, blob: Bytes) {
