@@ -243,7 +243,7 @@ impl State {
     }
 
     fn close_batch(&mut self) {
-        let next = Pending::new(self.open.seq + 1);
+        let next = self.open.next();
         let mut closed = std::mem::replace(&mut self.open, next);
         closed.segment = self.segments.current();
         self.segments.advance(closed.seq, closed.records.len());

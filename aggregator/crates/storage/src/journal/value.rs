@@ -1,9 +1,9 @@
 //! One value against the previous one of its series.
 //!
 //! A series has a unit, of which its values are multiples: a page of memory, a sector, one, or a
-//! decimal fraction, in one of the ways in which exporters compute it. A change is a number of units. It becomes an unsigned number that is never 0;
-//! 0 stands for an escape, in which the value brings a finer unit, or its bits because there is
-//! none that suits.
+//! decimal fraction, in one of the ways in which exporters compute it. A change is a number of
+//! units. It becomes an unsigned number that is never 0; 0 stands for an escape, in which the value
+//! brings a finer unit, or its bits because there is none that suits.
 
 use crate::varint::{Malformed, Reader, unzigzag, write_i64, zigzag};
 

@@ -53,6 +53,8 @@ pub(crate) struct Pending {
     /// What happened to alerts: when, and the body.
     events: Vec<Event>,
     pub(crate) meta: BTreeMap<&'static str, i64>,
+    /// How high metadata was raised by this batch or one before.
+    raised: BTreeMap<&'static str, i64>,
     /// With the time of the last sample; without it those that came back.
     left_series: BTreeMap<u64, Option<Millis>>,
     /// What is deleted from blocks.
@@ -80,12 +82,21 @@ impl Pending {
             objects: BTreeMap::new(),
             events: Vec::new(),
             meta: BTreeMap::new(),
+            raised: BTreeMap::new(),
             left_series: BTreeMap::new(),
             deletions: Vec::new(),
             packs: BTreeMap::new(),
             urgent: false,
             since: None,
             rest_bytes: 0,
+        }
+    }
+
+    /// The batch after this one.
+    pub(super) fn next(&self) -> Self {
+        Self {
+            raised: self.raised.clone(),
+            ..Self::new(self.seq + 1)
         }
     }
 
@@ -151,10 +162,11 @@ impl Pending {
         self.meta.insert(key, value);
     }
 
-    /// Sets metadata unless a higher value is about to be set.
+    /// Sets metadata unless a higher value was set before, by whichever batch.
     pub(crate) fn raise_meta(&mut self, key: &'static str, value: i64) {
-        let have = self.meta.entry(key).or_insert(value);
-        *have = value.max(*have);
+        let highest = self.raised.entry(key).or_insert(value);
+        *highest = value.max(*highest);
+        self.meta.insert(key, *highest);
     }
 
     pub(crate) fn put_object(&mut self, object: Object) {

@@ -20,6 +20,42 @@ async fn settle(storage: &Storage) {
     }
 }
 
+#[tokio::test]
+async fn no_number_is_given_again() {
+    let store = MemoryStore::new();
+    let leaving = Options {
+        leave_after: Duration::ZERO,
+        ..options()
+    };
+    let storage = open_with(&store, leaving).await;
+    let target = storage.target(&labels("instance=a")).unwrap();
+    // The second is saved before the first, and is not in memory at the next start.
+    let first = series(&storage, target, "first,instance=a");
+    for (text, at) in [("second,instance=a", 1000), ("other,instance=b", HOUR)] {
+        let (ticket, _) = push(&storage, text, Order::Any, &[(at, 1.0)]);
+        storage.committed(ticket).await.unwrap();
+    }
+    let rows = [(first, HOUR + 1000, 2.0)];
+    let (ticket, _) = storage
+        .append(batch(target, Order::Any, &rows), Urgency::Waiting)
+        .unwrap();
+    storage.committed(ticket).await.unwrap();
+    settle(&storage).await;
+    assert_eq!(series_of(&storage).1, 2);
+    storage.close().await.unwrap();
+    let storage = open_with(&store.reopened(), options()).await;
+    push(&storage, "third,instance=a", Order::Any, &[(2 * HOUR, 3.0)]);
+    assert_eq!(
+        all(&storage).await,
+        [
+            "first{instance=\"a\"} 2@3601000",
+            "other{instance=\"b\"} 1@3600000",
+            "second{instance=\"a\"} 1@1000",
+            "third{instance=\"a\"} 3@7200000",
+        ]
+    );
+}
+
 /// Series in memory, and those that have left.
 fn series_of(storage: &Storage) -> (usize, usize) {
     let status = storage.status();
