@@ -18,7 +18,7 @@ fn behind_tls(certificates: &Folder, name: &str) -> Alertmanager {
 
 /// Waits until an alert has arrived.
 #[track_caller]
-fn is_delivered(server: &Aggregator) {
+pub(super) fn is_delivered(server: &Aggregator) {
     let metric = |name: &str| {
         let name = format!("system_stats_aggregator_notifications_{name}_total");
         own_metric(server, &name)
