@@ -67,12 +67,18 @@ impl Browser {
             .as_str()
             .expect("a session")
             .to_owned();
-        Browser {
+        let browser = Browser {
             address,
             session,
             _driver: driver,
             _profile: profile,
-        }
+        };
+        // Some versions leave the focus in the bar for addresses, where no person would.
+        browser.devtools(
+            "Emulation.setFocusEmulationEnabled",
+            &json!({"enabled": true}),
+        );
+        browser
     }
 
     /// Opens a page and waits for its `load` event.
@@ -110,7 +116,7 @@ impl Browser {
     }
 
     /// The addresses of everything the pages asked for since the last call, over whatever network.
-    /// What the browser shows of its own (`chrome://…`, `data:…`) is left out.
+    /// What the browser shows of its own (`chrome-untrusted://…`, `data:…`) is left out.
     #[track_caller]
     pub fn requests(&self) -> Vec<String> {
         let entries = self.log("performance");
@@ -119,10 +125,10 @@ impl Browser {
             let message = &event["message"];
             let is_request = message["method"] == "Network.requestWillBeSent";
             let url = message["params"]["request"]["url"].as_str()?;
-            let is_own = ["chrome:", "data:", "about:"]
+            let is_sent = ["http:", "https:", "ws:", "wss:"]
                 .iter()
-                .any(|s| url.starts_with(s));
-            (is_request && !is_own).then(|| url.to_owned())
+                .any(|scheme| url.starts_with(scheme));
+            (is_request && is_sent).then(|| url.to_owned())
         };
         entries.iter().filter_map(address).collect()
     }
