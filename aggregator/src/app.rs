@@ -238,7 +238,8 @@ impl App {
         let host_name = rustix::system::uname();
         let host_name = host_name.nodename().to_string_lossy();
         let metadata = Arc::new(Metadata::default());
-        let scraper = scraper(&storage, &clock, &metadata, &host_name);
+        let discovery = Arc::new(Discovery::default());
+        let scraper = Scraper::new(Arc::clone(&storage), clock.clone()).on_host(&host_name);
         let query = Arc::new(QueryService::new(
             Arc::clone(&storage),
             options.query.clone(),
@@ -248,7 +249,6 @@ impl App {
         let alerting = Alerting::open(Arc::clone(&storage), clock.clone()).await?;
         let alerting = Arc::new(alerting);
         let external_url = options.external_url(&host_name);
-        let discovery = Arc::new(Discovery::default());
         let notifier = Arc::new(Notifier::new(options.notify, Arc::clone(&discovery)));
         let rules = RuleManager::new(
             Arc::clone(&storage),
@@ -262,7 +262,7 @@ impl App {
             options.rules,
         );
         let fed = Fed {
-            scraper: Arc::new(scraper),
+            scraper: Arc::new(scraper.with(&metadata, &discovery)),
             query: Arc::clone(&query),
             rules: Arc::new(rules),
             notifier: Arc::clone(&notifier),
@@ -421,18 +421,6 @@ impl Jobs<'_> {
         housekeeping.start().await?;
         Ok(housekeeping)
     }
-}
-
-/// Two aggregators that scrape the same fleet do it at different moments.
-fn scraper(
-    storage: &Arc<Storage>,
-    clock: &Clock,
-    metadata: &Arc<Metadata>,
-    host_name: &str,
-) -> Scraper {
-    Scraper::new(Arc::clone(storage), clock.clone())
-        .on_host(host_name)
-        .telling(Arc::clone(metadata))
 }
 
 /// Whom rules tell what alerts do.

@@ -22,6 +22,9 @@ use crate::config::{Auth, HttpClient, Secret};
 /// The largest certificate, key or secret.
 const MAX_SECRET_BYTES: u64 = 1 << 20;
 
+/// Redirects that are followed, one after the other.
+pub const MAX_REDIRECTS: usize = 10;
+
 /// Asks others over HTTP; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -69,7 +72,15 @@ impl Client {
     /// # Errors
     /// [`ClientError`] when a secret cannot be read, or no token is given out.
     pub async fn get(&self, url: &str) -> Result<RequestBuilder, ClientError> {
-        self.request(Method::GET, url).await
+        self.request(Method::GET, parsed(url)?).await
+    }
+
+    /// The same for a URL that was read before.
+    ///
+    /// # Errors
+    /// [`ClientError`] when a secret cannot be read, or no token is given out.
+    pub async fn get_url(&self, url: &Url) -> Result<RequestBuilder, ClientError> {
+        self.request(Method::GET, url.clone()).await
     }
 
     /// Begins a `POST`.
@@ -77,11 +88,10 @@ impl Client {
     /// # Errors
     /// [`ClientError`] when a secret cannot be read, or no token is given out.
     pub async fn post(&self, url: &str) -> Result<RequestBuilder, ClientError> {
-        self.request(Method::POST, url).await
+        self.request(Method::POST, parsed(url)?).await
     }
 
-    async fn request(&self, method: Method, url: &str) -> Result<RequestBuilder, ClientError> {
-        let url = Url::parse(url).map_err(|error| unusable("url", &error))?;
+    async fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, ClientError> {
         let config = self.transport.config();
         let way = Way::to(&url, config);
         let request = match way.rewritten(&url, config) {
@@ -104,8 +114,11 @@ impl Client {
         Ok(request)
     }
 
-    /// Files are looked at, and sometimes read.
+    /// Where there are files, they are looked at, and sometimes read.
     async fn http(&self, way: Way) -> Result<reqwest::Client, ClientError> {
+        if let Some(client) = self.transport.fixed(&way) {
+            return Ok(client);
+        }
         let transport = Arc::clone(&self.transport);
         let client = tokio::task::spawn_blocking(move || transport.client(way)).await;
         client.map_err(|error| unusable("tls_config", &error))?
@@ -132,6 +145,10 @@ impl Client {
         };
         Ok(request.header(AUTHORIZATION, value))
     }
+}
+
+fn parsed(url: &str) -> Result<Url, ClientError> {
+    Url::parse(url).map_err(|error| unusable("url", &error))
 }
 
 /// A header whose value nobody needs to see.

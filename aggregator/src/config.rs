@@ -104,22 +104,28 @@ pub struct ScrapeConfig {
     pub track_timestamps_staleness: bool,
     /// Whether compressed answers are asked for.
     pub enable_compression: bool,
-    /// Whether redirects are followed.
-    pub follow_redirects: bool,
+    /// How to connect, for the metrics and what else a target is asked for.
+    pub client: HttpClient,
     /// The format to assume when an answer does not name one we know.
     pub fallback_scrape_protocol: Option<ScrapeProtocol>,
     /// What a scrape may hold at most.
     pub limits: Limits,
-    /// The targets.
-    pub static_configs: Vec<StaticConfig>,
+    /// Where the targets come from.
+    pub discoveries: Discoveries,
 }
 
 impl ScrapeConfig {
-    /// How many targets the job lists.
+    /// How many targets the job itself lists.
     #[must_use]
     pub fn target_count(&self) -> usize {
-        let groups = self.static_configs.iter();
+        let groups = self.discoveries.lists.iter();
         groups.map(|group| group.targets.len()).sum()
+    }
+
+    /// Relative paths start at `folder`.
+    fn in_folder(&mut self, folder: &Path) {
+        self.client.in_folder(folder);
+        self.discoveries.in_folder(folder);
     }
 }
 
@@ -229,6 +235,9 @@ fn lines(problems: &[Problem]) -> String {
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let mut config = parse(&read_text(path)?, &path.display().to_string())?;
     let folder = path.parent().unwrap_or(Path::new(""));
+    for job in &mut config.scrape_configs {
+        job.in_folder(folder);
+    }
     for alertmanagers in &mut config.alerting.alertmanagers {
         alertmanagers.in_folder(folder);
     }

@@ -29,8 +29,8 @@ use crate::config::{Discoveries, StaticConfig};
 /// The label with the address of a target.
 pub const ADDRESS: &str = "__address__";
 
-/// The targets of one source.
-type Targets = Arc<[Labels]>;
+/// The targets of one source; none before it was looked at.
+type Targets = Option<Arc<[Labels]>>;
 
 /// Owns the loops of all sources.
 #[derive(Default)]
@@ -50,14 +50,41 @@ impl Found {
     /// All targets: their labels before relabelling, `__address__` among them. Marks them as seen.
     pub fn targets(&mut self) -> Vec<Labels> {
         let sources = self.sources.borrow_and_update();
-        let targets = sources.iter().flat_map(|targets| targets.iter());
+        let targets = sources.iter().flatten().flat_map(|targets| targets.iter());
         targets.cloned().collect()
+    }
+
+    /// Whether every source was looked at, be it in vain.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.sources.borrow().iter().all(Option::is_some)
+    }
+
+    /// Where it is told that the targets are others; nothing where they stay the same for ever.
+    #[must_use]
+    pub fn changes(&self) -> Option<Changes> {
+        // Nobody sends where there is nothing to look at.
+        let is_final = self.sources.has_changed().is_err();
+        (!is_final).then(|| Changes(self.sources.clone()))
     }
 
     /// Waits until there are others than those last seen; never ends where there cannot be.
     /// Cancel-safe.
     pub async fn changed(&mut self) {
         if self.sources.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Tells that targets are others; does not keep anybody looking.
+pub struct Changes(watch::Receiver<Vec<Targets>>);
+
+impl Changes {
+    /// Waits until there are others than at the last call; never ends where there cannot be.
+    /// Cancel-safe.
+    pub async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -85,9 +112,8 @@ impl Discovery {
         for config in &sources.dns {
             looking.push(Source::Dns(Names::new(config)));
         }
-        let listed: Targets = labels(&sources.lists, &[]).into();
-        let mut first = vec![listed];
-        first.resize(looking.len() + 1, Arc::default());
+        let mut first: Vec<Targets> = vec![Some(listed(&sources.lists).into())];
+        first.resize(looking.len() + 1, None);
         let (sender, receiver) = watch::channel(first);
         let stop = self.shutdown.child_token();
         for (slot, source) in (1..).zip(looking) {
@@ -141,26 +167,33 @@ impl Look {
                 Source::Http(server) => server.look(&self.metrics).await,
                 Source::Dns(names) => names.look(&self.metrics).await,
             };
-            if let Some(targets) = targets {
-                self.tell(targets);
-            }
+            self.tell(targets);
             tokio::time::sleep(wait).await;
         }
     }
 
-    fn tell(&self, targets: Vec<Labels>) {
+    /// Nothing leaves what there was, but it is known then that it was looked for.
+    fn tell(&self, targets: Option<Vec<Labels>>) {
         self.sender.send_if_modified(|sources| {
-            let is_new = *sources[self.slot] != *targets;
-            if is_new {
-                sources[self.slot] = targets.into();
-            }
-            is_new
+            let own = &mut sources[self.slot];
+            let targets = match targets {
+                Some(targets) if own.as_deref() != Some(&*targets) => targets,
+                None if own.is_none() => Vec::new(),
+                _ => return false,
+            };
+            *own = Some(targets.into());
+            true
         });
     }
 }
 
 /// What a look gave, unless it failed or there was nothing to see, and the time until the next.
 type Looked = (Option<Vec<Labels>>, Duration);
+
+/// The targets of lists in a configuration.
+pub(crate) fn listed(lists: &[StaticConfig]) -> Vec<Labels> {
+    labels(lists, &[])
+}
 
 /// The targets of lists; `extra` are labels that the source adds.
 fn labels(lists: &[StaticConfig], extra: &[(&str, &str)]) -> Vec<Labels> {

@@ -4,7 +4,8 @@
 //! not any more, and the report series (`up`, `scrape_*`) appear together or not at all. A scrape
 //! that fails, for whatever reason, leaves the ends of all its series and `up 0`.
 //!
-//! * `target` - from the configuration to labels and URLs
+//! * `pool` - the targets of a job, as they come and go
+//! * `target` - from what was found to labels and URLs
 //! * `worker` - the loop; `client` and `content` ask and judge the answer
 //! * `ingest`, `reading`, `merge`, `cache`, `report` - from the answer to rows
 //! * `system` - the `/system` document of our own exporter
@@ -16,6 +17,7 @@ mod error;
 mod ingest;
 mod merge;
 mod metrics;
+mod pool;
 mod reading;
 mod report;
 mod status;
@@ -23,253 +25,213 @@ mod system;
 mod target;
 mod worker;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use reqwest::Url;
 use system_stats_model::append::Appender;
-use system_stats_model::labels::Labels;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::client::Client;
-use self::ingest::Memory;
 pub use self::metrics::ScrapeMetrics;
-use self::status::State;
+use self::pool::{Pool, Source};
 pub use self::status::{Health, TargetStatus};
 pub use self::system::SystemSink;
-use self::target::{Target, fnv64a};
-use self::worker::{Ending, Shared, Worker};
-use crate::clock::{Clock, Schedule};
-use crate::config::{Config, ScrapeConfig};
+use self::target::fnv64a;
+use crate::client::ClientError;
+use crate::clock::Clock;
+use crate::config::{Config, Discoveries, ScrapeConfig};
+use crate::discovery::Discovery;
 use crate::metadata::Metadata;
 
 /// Owns the loops of all targets.
 pub struct Scraper {
+    common: Arc<Common>,
+    discovery: Arc<Discovery>,
+    host_name: String,
+    pools: Mutex<Vec<Arc<Pool>>>,
+}
+
+/// What all loops share.
+#[derive(Clone)]
+struct Common {
     appender: Arc<dyn Appender>,
     systems: Arc<dyn SystemSink>,
     metadata: Arc<Metadata>,
     clock: Clock,
-    host_name: String,
     metrics: ScrapeMetrics,
     tasks: TaskTracker,
     shutdown: CancellationToken,
-    running: Mutex<Vec<Running>>,
 }
 
-/// A target whose loop runs.
-struct Running {
-    shared: Arc<Shared>,
-    schedule: Schedule,
-    memory: Arc<tokio::sync::Mutex<Memory>>,
-    ending: Ending,
-}
+/// A configuration that can be put into effect.
+pub struct Prepared(Vec<Source>);
 
-/// What makes two targets the same one: the job, the labels of its series, the URL.
-type Key = (String, Labels, Url);
-
-impl Running {
-    fn key(&self) -> Key {
-        let (job, target) = (&self.shared.job, &self.shared.target);
-        (
-            job.job_name.clone(),
-            target.labels.clone(),
-            target.url.clone(),
-        )
-    }
+/// A job cannot be scraped as it is configured.
+#[derive(Debug, thiserror::Error)]
+#[error("scrape_configs[{at}], job {name:?}: {source}")]
+pub struct PrepareError {
+    /// Which, from 0.
+    pub at: usize,
+    /// Its name.
+    pub name: String,
+    /// Why not.
+    pub source: ClientError,
 }
 
 impl Scraper {
     /// A scraper without targets. `store` takes the samples, and the `/system` documents.
     pub fn new<S: Appender + SystemSink + 'static>(store: Arc<S>, clock: Clock) -> Self {
-        Self {
+        let common = Common {
             appender: Arc::<S>::clone(&store),
             systems: store,
             metadata: Arc::default(),
             clock,
-            host_name: String::new(),
             metrics: ScrapeMetrics::default(),
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
-            running: Mutex::default(),
+        };
+        Self {
+            common: Arc::new(common),
+            discovery: Arc::default(),
+            host_name: String::new(),
+            pools: Mutex::default(),
         }
     }
 
     /// Names the machine, so that two servers with the same configuration scrape at different
-    /// moments. To be called before [`Scraper::apply`].
+    /// moments. To be called before [`Scraper::prepare`].
     #[must_use]
     pub fn on_host(mut self, name: &str) -> Self {
         name.clone_into(&mut self.host_name);
         self
     }
 
-    /// Names whom to tell what targets say about their metrics. To be called before
-    /// [`Scraper::apply`].
+    /// Names whom to tell what targets say about their metrics, and who finds targets. To be called
+    /// before [`Scraper::prepare`].
     #[must_use]
-    pub fn telling(mut self, metadata: Arc<Metadata>) -> Self {
-        self.metadata = metadata;
+    pub fn with(mut self, metadata: &Arc<Metadata>, discovery: &Arc<Discovery>) -> Self {
+        Arc::make_mut(&mut self.common).metadata = Arc::clone(metadata);
+        self.discovery = Arc::clone(discovery);
         self
     }
 
     /// What the scraper counts about itself.
     pub fn metrics(&self) -> &ScrapeMetrics {
-        &self.metrics
+        &self.common.metrics
+    }
+
+    fn pools(&self) -> MutexGuard<'_, Vec<Arc<Pool>>> {
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the files that a configuration names, and begins to look for new targets. Changes
+    /// nothing of what is in effect. Has to be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`PrepareError`] when a job cannot be scraped as it is configured.
+    pub fn prepare(&self, config: &Config) -> Result<Prepared, PrepareError> {
+        let pools = self.pools();
+        let labels = &config.global.external_labels;
+        let seed = fnv64a(format!("{}{labels}", self.host_name).as_bytes());
+        let jobs = config.scrape_configs.iter().enumerate();
+        let prepare = |(at, job): (usize, &ScrapeConfig)| {
+            let before = pools.iter().find(|pool| pool.is_of(&job.job_name));
+            self.source(job, seed, before).map_err(|source| {
+                let name = job.job_name.clone();
+                PrepareError { at, name, source }
+            })
+        };
+        let sources: Result<Vec<Source>, PrepareError> = jobs.map(prepare).collect();
+        sources.map(Prepared)
+    }
+
+    /// Keeps the connections of the job as it was, where they are made as before.
+    fn source(
+        &self,
+        job: &ScrapeConfig,
+        seed: u64,
+        pool: Option<&Arc<Pool>>,
+    ) -> Result<Source, ClientError> {
+        let before = pool.map(|pool| pool.source());
+        let same = before.as_ref().filter(|before| {
+            let is_compressed = before.job.enable_compression == job.enable_compression;
+            is_compressed && before.job.client == job.client
+        });
+        let client = match same {
+            Some(same) => Arc::clone(&same.client),
+            None => Arc::new(Client::new(job)?),
+        };
+        let is_same = |before: &Source| before.discoveries == job.discoveries;
+        let found = if before.is_some_and(|before| is_same(&before)) {
+            None
+        } else {
+            Some(self.discovery.start(&job.discoveries)?)
+        };
+        let bare = ScrapeConfig {
+            discoveries: Discoveries::default(),
+            ..job.clone()
+        };
+        Ok(Source {
+            job: Arc::new(bare),
+            discoveries: job.discoveries.clone(),
+            client,
+            found,
+            seed,
+        })
     }
 
     /// Puts a configuration into effect. Targets that it does not change go on undisturbed; those
     /// that are the same but scraped differently keep what they remember; those that are gone end
     /// their series. Has to be called within a tokio runtime.
-    pub fn apply(&self, config: &Config) {
-        let seed =
-            fnv64a(format!("{}{}", self.host_name, config.global.external_labels).as_bytes());
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.shutdown.is_cancelled() {
+    pub fn apply(&self, prepared: Prepared) {
+        let mut pools = self.pools();
+        if self.common.shutdown.is_cancelled() {
             return;
         }
-        let mut before: HashMap<Key, Running> = running
-            .drain(..)
-            .map(|running| (running.key(), running))
-            .collect();
-        for job in &config.scrape_configs {
-            let (targets, problems) = target::of_job(job);
-            for problem in problems {
-                tracing::error!(pool = job.job_name, "{problem}");
-            }
-            let pool = Pool::new(job, before.values());
-            for target in targets {
-                let schedule = Schedule::new(target.interval, target.hash(), seed);
-                let key = (
-                    job.job_name.clone(),
-                    target.labels.clone(),
-                    target.url.clone(),
-                );
-                let next = match before.remove(&key) {
-                    Some(same) if same.is_as(&pool, &target, schedule) => same,
-                    other => self.start(&pool, target, schedule, other),
-                };
-                running.push(next);
-            }
+        let mut before = std::mem::take(&mut *pools);
+        for source in prepared.0 {
+            let name = &source.job.job_name;
+            let pool = match before.iter().position(|pool| pool.is_of(name)) {
+                Some(at) => {
+                    let pool = before.swap_remove(at);
+                    pool.renew(source);
+                    pool
+                }
+                None => Pool::start(&self.common, source),
+            };
+            pools.push(pool);
         }
-        for gone in before.into_values() {
-            gone.ending.removed.cancel();
-        }
-        self.metrics
-            .targets
-            .set(i64::try_from(running.len()).unwrap_or(i64::MAX));
-    }
-
-    /// Starts a loop, with the memory of the one before it.
-    fn start(
-        &self,
-        pool: &Pool,
-        target: Target,
-        schedule: Schedule,
-        before: Option<Running>,
-    ) -> Running {
-        let (memory, state) = match before {
-            Some(before) => {
-                before.ending.replaced.cancel();
-                (before.memory, Arc::clone(&before.shared.state))
-            }
-            None => (Arc::default(), Arc::new(State::default())),
-        };
-        let shared = Arc::new(Shared {
-            target,
-            job: Arc::clone(&pool.job),
-            client: Arc::clone(&pool.client),
-            appender: Arc::clone(&self.appender),
-            systems: Arc::clone(&self.systems),
-            metadata: Arc::clone(&self.metadata),
-            clock: self.clock.clone(),
-            metrics: self.metrics.clone(),
-            state,
-        });
-        let ending = Ending {
-            shutdown: self.shutdown.clone(),
-            removed: CancellationToken::new(),
-            replaced: CancellationToken::new(),
-        };
-        let worker = Worker {
-            shared: Arc::clone(&shared),
-            schedule,
-            ending: ending.clone(),
-            memory: Arc::clone(&memory),
-            tasks: self.tasks.clone(),
-        };
-        self.tasks.spawn(worker.run());
-        Running {
-            shared,
-            schedule,
-            memory,
-            ending,
+        for gone in before {
+            gone.end();
         }
     }
 
     /// What is known about every target, in the order of the configuration.
     pub fn targets(&self) -> Vec<TargetStatus> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.iter().map(Running::status).collect()
+        let pools = self.pools().clone();
+        pools.iter().flat_map(|pool| pool.targets()).collect()
     }
 
     /// Ends all loops and waits for them. Series are not ended: the targets are still there.
     pub async fn stop(&self) {
         {
-            let _running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-            self.shutdown.cancel();
+            let pools = self.pools();
+            self.common.shutdown.cancel();
+            for pool in pools.iter() {
+                pool.settle();
+            }
         }
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.common.tasks.close();
+        self.common.tasks.wait().await;
     }
 }
 
-impl Running {
-    /// Whether it does already what is asked for.
-    fn is_as(&self, pool: &Pool, target: &Target, schedule: Schedule) -> bool {
-        self.shared.job == pool.job && self.shared.target == *target && self.schedule == schedule
-    }
-
-    fn status(&self) -> TargetStatus {
-        let (target, last) = (&self.shared.target, self.shared.state.last());
-        TargetStatus {
-            pool: self.shared.job.job_name.clone(),
-            labels: target.labels.clone(),
-            discovered: target.discovered.clone(),
-            url: target.shown_url(),
-            interval: target.interval,
-            timeout: target.timeout,
-            health: last.health,
-            last_error: last.error,
-            last_scrape: last.scrape,
-            last_duration: last.duration,
-            samples: last.samples,
-        }
-    }
-}
-
-/// What the targets of a job share.
-struct Pool {
-    /// The job without its targets: two jobs that differ in them only are the same pool.
-    job: Arc<ScrapeConfig>,
-    client: Arc<Client>,
-}
-
-impl Pool {
-    /// Keeps the connections of the job as it was, where it has not changed.
-    fn new<'r>(job: &ScrapeConfig, mut running: impl Iterator<Item = &'r Running>) -> Self {
-        let job = ScrapeConfig {
-            static_configs: Vec::new(),
-            ..job.clone()
-        };
-        match running.find(|running| *running.shared.job == job) {
-            Some(same) => Self {
-                job: Arc::clone(&same.shared.job),
-                client: Arc::clone(&same.shared.client),
-            },
-            None => Self {
-                client: Arc::new(Client::new(&job)),
-                job: Arc::new(job),
-            },
-        }
+impl Common {
+    /// Counts targets: those of one pool, and those that were there before.
+    fn count(&self, now: usize, before: usize) {
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let targets = &self.metrics.targets;
+        targets.inc_by(count(now) - count(before));
     }
 }
 

@@ -23,6 +23,8 @@
 #[cfg(feature = "full")]
 pub mod browser;
 #[cfg(feature = "full")]
+pub mod certificate;
+#[cfg(feature = "full")]
 pub mod exposition;
 #[cfg(feature = "measure")]
 pub mod fleet;

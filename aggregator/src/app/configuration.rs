@@ -176,20 +176,22 @@ impl Reloader {
             if fed.builtin_rules {
                 files.extend(built_in_rules(&defaults)?);
             }
-            let prepared = fed.notifier.prepare(&config);
-            let prepared = prepared.map_err(|error| ConfigError::Unusable(error.to_string()))?;
-            Ok((config, files, prepared))
+            let scraped = fed.scraper.prepare(&config);
+            let scraped = scraped.map_err(|error| ConfigError::Unusable(error.to_string()))?;
+            let told = fed.notifier.prepare(&config);
+            let told = told.map_err(|error| ConfigError::Unusable(error.to_string()))?;
+            Ok((config, files, scraped, told))
         });
         self.metrics.note(loaded.is_ok(), &self.clock);
-        let (config, files, prepared) = loaded?;
+        let (config, files, scraped, told) = loaded?;
         fed.query
             .set_subquery_step(config.global.evaluation_interval);
-        fed.scraper.apply(&config);
+        fed.scraper.apply(scraped);
         let labels = config.global.external_labels.clone();
         let url = fed.external_url.clone();
         let (rule_files, external) = (files.len(), External { labels, url });
         let restores = !self.has_rules.swap(true, Ordering::Relaxed);
-        fed.notifier.apply(prepared);
+        fed.notifier.apply(told);
         fed.rules.apply(&RuleSet { files, external }, restores);
         tracing::info!(
             jobs = config.scrape_configs.len(),
@@ -211,7 +213,7 @@ mod tests {
             let groups = config
                 .scrape_configs
                 .iter()
-                .flat_map(|job| &job.static_configs);
+                .flat_map(|job| &job.discoveries.lists);
             groups.flat_map(|group| group.targets.clone()).collect()
         };
         assert_eq!(targets(Some("127.0.0.1:5001")), ["127.0.0.1:5001"]);

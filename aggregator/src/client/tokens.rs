@@ -26,6 +26,8 @@ pub(super) struct Tokens {
     config: OAuth2,
     client: Client,
     state: Mutex<State>,
+    /// Held by whoever asks: the others wait for what it is given.
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -103,6 +105,7 @@ impl Tokens {
             config: config.clone(),
             client: Client::new(&config.connection)?,
             state: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
         })
     }
 
@@ -113,17 +116,14 @@ impl Tokens {
     /// The value of the header `Authorization`.
     pub(super) async fn token(&self) -> Result<HeaderValue, ClientError> {
         let secret = text(&self.config.client_secret).await?;
-        let place = {
-            let state = self.state();
-            let token = state.token.as_ref();
-            let is_good = |token: &&Token| {
-                token.secret == secret && token.ends.is_none_or(|ends| Instant::now() < ends)
-            };
-            if let Some(token) = token.filter(is_good) {
-                return Ok(token.value.clone());
-            }
-            state.place
-        };
+        if let Some(value) = self.kept(&secret) {
+            return Ok(value);
+        }
+        let _turn = self.turn.lock().await;
+        if let Some(value) = self.kept(&secret) {
+            return Ok(value);
+        }
+        let place = self.state().place;
         let (token, place) = match place {
             Some(place) => (self.ask(&secret, place).await?, place),
             // The header is what the standard wants everybody to take; not everybody does.
@@ -138,6 +138,14 @@ impl Tokens {
         state.token = Some(token);
         state.place = Some(place);
         Ok(value)
+    }
+
+    /// The last token, if it was given out for this secret and lasts.
+    fn kept(&self, secret: &str) -> Option<HeaderValue> {
+        let state = self.state();
+        let token = state.token.as_ref()?;
+        let lasts = token.ends.is_none_or(|ends| Instant::now() < ends);
+        (lasts && token.secret == secret).then(|| token.value.clone())
     }
 
     async fn ask(&self, secret: &str, place: Place) -> Result<Token, Refusal> {

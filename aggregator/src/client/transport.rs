@@ -11,12 +11,10 @@ use reqwest::header::{HeaderMap, HeaderName};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, ClientBuilder, Identity, Proxy, Url};
 
-use super::{ClientError, bytes, header_value, unusable};
+use super::{ClientError, MAX_REDIRECTS, bytes, header_value, unusable};
 use crate::config::{HttpClient, Proxying, Secret, Tls, TlsVersion, is_loopback};
 
 const USER_AGENT: &str = concat!("system-stats-aggregator/", env!("CARGO_PKG_VERSION"));
-/// Redirects that are followed, one after the other.
-const MAX_REDIRECTS: usize = 10;
 /// Idle connections are kept longer than the usual intervals.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 /// Hosts that are asked under another name, at once.
@@ -102,6 +100,15 @@ impl Transport {
         &self.config
     }
 
+    /// Those connections, if they are there and no file is behind them: this looks at none.
+    pub(super) fn fixed(&self, way: &Way) -> Option<reqwest::Client> {
+        let built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        if !built.stamps.is_empty() {
+            return None;
+        }
+        built.clients.get(way).cloned()
+    }
+
     /// Those connections; made anew from files that have changed. While they cannot be used, the
     /// connections made from the files before stay.
     pub(super) fn client(&self, way: Way) -> Result<reqwest::Client, ClientError> {
@@ -151,6 +158,8 @@ fn build(config: &HttpClient, way: &Way) -> Result<reqwest::Client, ClientError>
     };
     let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
+        // Also where it is not asked for: some compress all the same.
+        .gzip(true)
         .redirect(redirects)
         .referer(false)
         .pool_idle_timeout(IDLE_TIMEOUT);

@@ -2,36 +2,24 @@
 
 use super::fields::{Place, Problems, boolean};
 use super::global::{duration, limits, too_long};
-use super::{Global, Scheme, ScrapeConfig, ScrapeProtocol, discovery};
+use super::{Discoveries, Global, Scheme, ScrapeConfig, ScrapeProtocol, client, discovery};
 
 /// Keys that Prometheus has and we do not; the `…_sd_configs` are known by their ending.
-const UNSUPPORTED: [&str; 26] = [
+const UNSUPPORTED: [&str; 14] = [
     "always_scrape_classic_histograms",
-    "authorization",
-    "basic_auth",
-    "bearer_token",
-    "bearer_token_file",
     "convert_classic_histograms_to_nhcb",
-    "enable_http2",
     "extra_scrape_metrics",
-    "http_headers",
     "keep_dropped_targets",
     "metric_name_escaping_scheme",
     "metric_name_validation_scheme",
     "metric_relabel_configs",
     "native_histogram_bucket_limit",
     "native_histogram_min_bucket_factor",
-    "no_proxy",
-    "oauth2",
-    "proxy_connect_header",
-    "proxy_from_environment",
-    "proxy_url",
     "relabel_configs",
     "scrape_classic_histograms",
     "scrape_failure_log_file",
     "scrape_native_histograms",
     "scrape_protocols",
-    "tls_config",
 ];
 
 pub(super) fn read(
@@ -79,12 +67,15 @@ pub(super) fn read(
             boolean,
         ),
         enable_compression: fields.read("enable_compression", true, problems, boolean),
-        follow_redirects: fields.read("follow_redirects", true, problems, boolean),
+        client: client::read(place, &mut fields, problems),
         fallback_scrape_protocol: fields.read("fallback_scrape_protocol", None, problems, |text| {
             protocol(text).map(Some)
         }),
         limits: limits(&mut fields, global.limits, problems),
-        static_configs: discovery::lists(&mut fields, true, problems),
+        discoveries: Discoveries {
+            lists: discovery::lists(&mut fields, true, problems),
+            ..Discoveries::default()
+        },
     };
     fields.finish(&UNSUPPORTED, problems);
     Some(config)

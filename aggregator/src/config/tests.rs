@@ -43,10 +43,10 @@ fn nothing_written_is_prometheus_defaults() {
         honor_timestamps: true,
         track_timestamps_staleness: false,
         enable_compression: true,
-        follow_redirects: true,
+        client: HttpClient::default(),
         fallback_scrape_protocol: None,
         limits: Limits::default(),
-        static_configs: Vec::new(),
+        discoveries: Discoveries::default(),
     };
     assert_eq!(job, expected);
 }
@@ -108,8 +108,7 @@ fn what_prometheus_has_and_we_do_not_is_not_supported() {
     for key in [
         "relabel_configs",
         "kubernetes_sd_configs",
-        "basic_auth",
-        "tls_config",
+        "scrape_protocols",
     ] {
         assert_eq!(
             refused(&format!("scrape_configs:\n- job_name: a\n  {key}: []\n")),

@@ -9,6 +9,7 @@ use reqwest::StatusCode;
 use system_stats_model::append::AppendError;
 use system_stats_model::exposition::ExpositionError;
 
+use crate::client::{ClientError, MAX_REDIRECTS};
 use crate::config::format_duration;
 
 /// Characters of a panic's message that are shown.
@@ -23,8 +24,10 @@ pub(super) enum ScrapeError {
     TimedOut(Duration),
     #[error("server returned HTTP status {0}")]
     Status(StatusCode),
-    #[error("more than {0} redirects")]
-    Redirects(usize),
+    #[error("more than {MAX_REDIRECTS} redirects")]
+    Redirects,
+    #[error(transparent)]
+    Client(#[from] ClientError),
     #[error("the body is larger than {0} bytes; raise body_size_limit or expose less")]
     BodyTooLarge(u64),
     #[error("{0}")]
@@ -55,9 +58,9 @@ impl ScrapeError {
     /// A word for each kind, for the own metrics.
     pub(super) fn reason(&self) -> &'static str {
         match self {
-            Self::Connect(_) => "connection",
+            Self::Connect(_) | Self::Client(_) => "connection",
             Self::TimedOut(_) => "timeout",
-            Self::Status(_) | Self::Redirects(_) => "status",
+            Self::Status(_) | Self::Redirects => "status",
             Self::BodyTooLarge(_) => "body_size_limit",
             Self::ContentType(_) | Self::Encoding(_) => "content_type",
             Self::Exposition(_) => "exposition",
@@ -80,16 +83,20 @@ impl ScrapeError {
     }
 
     /// What an HTTP client's error means to somebody who looks at a list of targets.
-    pub(super) fn from_http(error: &reqwest::Error, redirects: usize) -> Self {
-        if error.is_redirect() {
-            return Self::Redirects(redirects);
-        }
+    pub(super) fn from_http(error: &reqwest::Error) -> Self {
         let mut deepest: &(dyn Error + 'static) = error;
         while let Some(source) = deepest.source() {
             if let Some(tls) = tls_error(source) {
                 return Self::Connect(format!("TLS: {tls}"));
             }
             deepest = source;
+        }
+        if error.is_redirect() {
+            // Under a server_name there is another reason not to follow one.
+            return match deepest.to_string() {
+                reason if reason == "too many redirects" => Self::Redirects,
+                reason => Self::Connect(reason),
+            };
         }
         if error.is_dns() {
             return Self::Connect(format!("the host's name cannot be resolved: {deepest}"));

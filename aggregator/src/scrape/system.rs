@@ -11,6 +11,7 @@ use system_stats_model::sample::Millis;
 use system_stats_storage::{Object, ObjectKind, Storage};
 use tokio::time::Instant;
 
+use super::client::Asked;
 use super::error::ScrapeError;
 use super::worker::Shared;
 
@@ -77,8 +78,8 @@ pub(super) async fn fetch(shared: &Shared) {
 }
 
 async fn fetch_and_keep(shared: &Shared, url: &Url) -> Result<(), FetchError> {
-    let timeout = shared.target.timeout;
-    let answer = shared.client.json(url, timeout, MAX_BYTES).await?;
+    let asked = Asked::json(shared.target.timeout, MAX_BYTES);
+    let answer = shared.client.get(url, asked).await?;
     // Whoever reads it relies on its being JSON, and not nested without end.
     serde_json::from_slice::<IgnoredAny>(&answer.body)?;
     let instance = shared.target.labels.get(INSTANCE).unwrap_or_default();

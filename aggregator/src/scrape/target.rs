@@ -6,9 +6,9 @@ use std::time::Duration;
 use reqwest::Url;
 use system_stats_model::labels::{INSTANCE, JOB, Labels, LabelsBuilder};
 
-use crate::config::{Scheme, ScrapeConfig, StaticConfig, format_duration, parse_duration};
+use crate::config::{Scheme, ScrapeConfig, format_duration, parse_duration};
+use crate::discovery::ADDRESS;
 
-const ADDRESS: &str = "__address__";
 const METRICS_PATH: &str = "__metrics_path__";
 const SCHEME: &str = "__scheme__";
 const SCRAPE_INTERVAL: &str = "__scrape_interval__";
@@ -16,6 +16,9 @@ const SCRAPE_TIMEOUT: &str = "__scrape_timeout__";
 const PARAM: &str = "__param_";
 /// Labels that begin so are for the way to the target, not for its series.
 const INTERNAL: &str = "__";
+
+/// The most targets of one job.
+const MAX_TARGETS: usize = 100_000;
 
 /// Words in the name of a query parameter whose value is nobody's business.
 const SECRET_WORDS: [&str; 6] = ["token", "key", "secret", "password", "passwd", "auth"];
@@ -83,27 +86,42 @@ pub(super) fn fnv64a(bytes: &[u8]) -> u64 {
     })
 }
 
-/// The targets of a job, each endpoint once, and what is wrong with those that were left out.
-pub(super) fn of_job(job: &ScrapeConfig) -> (Vec<Target>, Vec<String>) {
-    let (mut targets, mut problems) = (Vec::new(), Vec::new());
+/// What a job makes of what was found.
+#[derive(Debug, Default)]
+pub(super) struct Chosen {
+    /// Each endpoint once.
+    pub(super) targets: Vec<Target>,
+    /// What is wrong with those that were left out.
+    pub(super) problems: Vec<String>,
+}
+
+/// The targets of a job.
+pub(super) fn of_job(job: &ScrapeConfig, found: &[Labels]) -> Chosen {
+    let mut chosen = Chosen::default();
     let mut seen = HashSet::new();
-    for group in &job.static_configs {
-        for address in &group.targets {
-            match target(job, group, address) {
-                Ok(target) => {
-                    if seen.insert((target.labels.clone(), target.url.clone())) {
-                        targets.push(target);
-                    }
+    for labels in found.iter().take(MAX_TARGETS) {
+        match target(job, labels) {
+            Ok(target) => {
+                if seen.insert((target.labels.clone(), target.url.clone())) {
+                    chosen.targets.push(target);
                 }
-                Err(reason) => problems.push(format!("target {address:?} is left out: {reason}")),
+            }
+            Err(reason) => {
+                let address = labels.get(ADDRESS).unwrap_or_default();
+                let problem = format!("target {address:?} is left out: {reason}");
+                chosen.problems.push(problem);
             }
         }
     }
-    (targets, problems)
+    if found.len() > MAX_TARGETS {
+        let problem = format!("only the first {MAX_TARGETS} targets are taken; split the job");
+        chosen.problems.insert(0, problem);
+    }
+    chosen
 }
 
-fn target(job: &ScrapeConfig, group: &StaticConfig, address: &str) -> Result<Target, String> {
-    let discovered = discovered(job, group, address);
+fn target(job: &ScrapeConfig, found: &Labels) -> Result<Target, String> {
+    let discovered = discovered(job, found);
     let value = |name: &str| discovered.get(name).unwrap_or_default();
     let timing = |name: &str| {
         parse_duration(value(name)).map_err(|reason| format!("label {name}: {reason}"))
@@ -128,8 +146,8 @@ fn target(job: &ScrapeConfig, group: &StaticConfig, address: &str) -> Result<Tar
     })
 }
 
-/// The labels before internal ones are taken away; the group's win over the job's.
-fn discovered(job: &ScrapeConfig, group: &StaticConfig, address: &str) -> Labels {
+/// The labels before internal ones are taken away; those that were found win over the job's.
+fn discovered(job: &ScrapeConfig, found: &Labels) -> Labels {
     let mut labels = LabelsBuilder::new();
     labels.set(JOB, &job.job_name);
     labels.set(SCHEME, job.scheme.as_str());
@@ -141,10 +159,9 @@ fn discovered(job: &ScrapeConfig, group: &StaticConfig, address: &str) -> Labels
             labels.set(&format!("{PARAM}{name}"), first);
         }
     }
-    for (name, value) in &group.labels {
+    for (name, value) in found {
         labels.set(name, value);
     }
-    labels.set(ADDRESS, address);
     labels.build()
 }
 
@@ -156,7 +173,11 @@ fn url(job: &ScrapeConfig, discovered: &Labels) -> Result<Url, String> {
             "label {SCHEME}: unknown scheme {scheme:?}; use http or https"
         ));
     }
-    let mut url = Url::parse(&format!("{scheme}://{}", value(ADDRESS)))
+    let address = value(ADDRESS);
+    if address.is_empty() || address.contains(['/', '@', '?', '#', '\\']) {
+        return Err(format!("{address:?} is not a valid hostname"));
+    }
+    let mut url = Url::parse(&format!("{scheme}://{address}"))
         .map_err(|error| format!("not an address: {error}"))?;
     url.set_path(value(METRICS_PATH));
     let mut params = job.params.clone();
@@ -185,6 +206,7 @@ fn url(job: &ScrapeConfig, discovered: &Labels) -> Result<Url, String> {
 mod tests {
     use super::*;
     use crate::config;
+    use crate::discovery::listed;
 
     fn job(text: &str) -> ScrapeConfig {
         let text = format!("scrape_configs:\n- {text}");
@@ -192,8 +214,14 @@ mod tests {
         config.scrape_configs.into_iter().next().unwrap()
     }
 
+    /// What becomes of the targets that are listed in the job itself.
+    fn chosen(text: &str) -> Chosen {
+        let job = job(text);
+        of_job(&job, &listed(&job.discoveries.lists))
+    }
+
     fn shown(text: &str) -> Vec<String> {
-        let (targets, problems) = of_job(&job(text));
+        let Chosen { targets, problems } = chosen(text);
         let targets = targets
             .iter()
             .map(|target| format!("{} {}", target.labels, target.url));
@@ -251,7 +279,7 @@ mod tests {
     #[test]
     fn labels_may_set_the_timing() {
         let text = "{job_name: a, static_configs: [{targets: ['h:1'], labels: {__scrape_interval__: 5s, __scrape_timeout__: 2s}}]}";
-        let (targets, _) = of_job(&job(text));
+        let targets = chosen(text).targets;
         assert_eq!(targets[0].interval, Duration::from_secs(5));
         assert_eq!(targets[0].timeout, Duration::from_secs(2));
         assert_eq!(
@@ -265,7 +293,7 @@ mod tests {
     #[test]
     fn secrets_do_not_show() {
         let text = "{job_name: a, params: {api_token: [abc], module: [x]}, static_configs: [{targets: ['h:1']}]}";
-        let (targets, _) = of_job(&job(text));
+        let targets = chosen(text).targets;
         assert_eq!(
             targets[0].shown_url(),
             "http://h:1/metrics?api_token=REDACTED&module=x"
@@ -275,7 +303,7 @@ mod tests {
 
     #[test]
     fn the_hash_depends_on_labels_and_url_only() {
-        let hash = |text: &str| of_job(&job(text)).0[0].hash();
+        let hash = |text: &str| chosen(text).targets[0].hash();
         let base = hash("{job_name: a, static_configs: [{targets: ['h:1']}]}");
         assert_eq!(
             base,

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::client::{Client, body_limit};
+use super::client::{Asked, Client};
 use super::error::ScrapeError;
 use super::ingest::{Memory, Scraped, When};
 use super::metrics::ScrapeMetrics;
@@ -132,11 +132,9 @@ impl Worker {
     ) -> Result<(OwnedMutexGuard<Memory>, Scraped), Option<OwnedMutexGuard<Memory>>> {
         let shared = &self.shared;
         let started = Instant::now();
-        let limit = body_limit(&shared.job.limits);
-        let (url, timeout) = (&shared.target.url, shared.target.timeout);
-        let fetch = shared
-            .client
-            .metrics(url, timeout, limit, memory.body_bytes);
+        let (timeout, limits) = (shared.target.timeout, &shared.job.limits);
+        let asked = Asked::metrics(timeout, limits, memory.body_bytes);
+        let fetch = shared.client.get(&shared.target.url, asked);
         let answer = tokio::select! {
             biased;
             () = self.ending.begun() => return Err(Some(memory)),

@@ -47,6 +47,7 @@ const BUILDINGS: [Building; 2] = [
             ("main", "cli"),
             ("rules", "query"),
             ("notify", "discovery"),
+            ("scrape", "discovery"),
             ("client", "config"),
         ],
     },

@@ -5,11 +5,11 @@ mod connections;
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use e2e::certificate::self_signed as certificate;
 use e2e::folder::Folder;
 use e2e::http::{self, Request};
 use e2e::peers::{Alertmanager, OPENSSL, PROMTOOL, Prometheus};
@@ -299,37 +299,6 @@ fn an_http_server_names_alertmanagers() {
     let folder = folder(&oven.configuration(&entry));
     let _server = started(&folder, "sqlite://t.db");
     arrives(&alertmanager, "Warm", |_| true);
-}
-
-/// A certificate that vouches for itself: `NAME.pem` and `NAME.key`.
-fn certificate(folder: &Path, name: &str, subject: &str) {
-    let (key, certificate) = (format!("{name}.key"), format!("{name}.pem"));
-    let made = process::run(
-        OPENSSL
-            .command()
-            .args([
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-            ])
-            .args([
-                "-nodes",
-                "-keyout",
-                &key,
-                "-out",
-                &certificate,
-                "-days",
-                "2",
-            ])
-            .args(["-subj", "/CN=alertmanager", "-addext"])
-            .arg(format!("subjectAltName={subject}"))
-            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-            .current_dir(folder),
-    );
-    assert_eq!(made.code, Some(0), "{made:?}");
 }
 
 #[test]

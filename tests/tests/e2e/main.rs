@@ -36,6 +36,7 @@ mod pushes;
 mod queries;
 mod rollups;
 mod rules;
+mod scraping;
 mod service;
 mod side_by_side;
 mod stopping;

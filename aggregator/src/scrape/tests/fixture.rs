@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, ScrapeConfig};
+use crate::discovery::listed;
 use crate::scrape::client::{Answer, Client};
 use crate::scrape::error::ScrapeError;
 use crate::scrape::ingest::{Memory, Scraped, When};
@@ -68,11 +69,11 @@ impl Fixture {
     pub(super) fn with(storage: Arc<Storage>, appender: Arc<dyn Appender>, more: &str) -> Self {
         provide_crypto();
         let job = job("h:1", more);
-        let (mut targets, _) = target::of_job(&job);
+        let mut targets = target::of_job(&job, &listed(&job.discoveries.lists)).targets;
         let clock = Clock::manual(START);
         let shared = Shared {
             target: targets.remove(0),
-            client: Arc::new(Client::new(&job)),
+            client: Arc::new(Client::new(&job).unwrap()),
             job: Arc::new(job),
             appender,
             systems: Arc::<Storage>::clone(&storage),

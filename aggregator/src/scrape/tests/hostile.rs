@@ -1,11 +1,14 @@
 //! Every way in which an answer can go wrong, and what the list of targets says about it.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::fixture::{job, provide_crypto};
 use super::server::{Reply, Server, TEXT, bare, gzipped, ok};
-use crate::scrape::client::{Answer, Client, body_limit};
+use crate::discovery::listed;
+use crate::scrape::client::{Answer, Asked, Client};
 use crate::scrape::error::ScrapeError;
 use crate::scrape::target;
 
@@ -13,11 +16,11 @@ use crate::scrape::target;
 async fn scrape(address: &str, more: &str) -> Result<Answer, ScrapeError> {
     provide_crypto();
     let job = job(address, more);
-    let target = target::of_job(&job).0.remove(0);
-    let client = Client::new(&job);
-    client
-        .metrics(&target.url, target.timeout, body_limit(&job.limits), 0)
-        .await
+    let target = target::of_job(&job, &listed(&job.discoveries.lists));
+    let target = &target.targets[0];
+    let client = Client::new(&job).unwrap();
+    let asked = Asked::metrics(target.timeout, &job.limits, 0);
+    client.get(&target.url, asked).await
 }
 
 async fn reply(reply: Reply, more: &str) -> Result<Answer, ScrapeError> {
@@ -198,11 +201,9 @@ async fn bodies_without_an_end_and_bombs_stop_at_the_limit() {
 
 #[tokio::test]
 async fn there_is_a_limit_where_none_is_set() {
-    assert_eq!(body_limit(&job("h:1", "").limits), 256 << 20);
-    assert_eq!(
-        body_limit(&job("h:1", "body_size_limit: 1GB").limits),
-        1 << 30
-    );
+    let limit = |more| Asked::metrics(Duration::ZERO, &job("h:1", more).limits, 0).limit;
+    assert_eq!(limit(""), 256 << 20);
+    assert_eq!(limit("body_size_limit: 1GB"), 1 << 30);
 }
 
 #[tokio::test]

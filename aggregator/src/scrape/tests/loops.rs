@@ -24,6 +24,10 @@ async fn scraper() -> (Scraper, Arc<Storage>) {
     (scraper, storage)
 }
 
+fn apply(scraper: &Scraper, config: &Config) {
+    scraper.apply(scraper.prepare(config).unwrap());
+}
+
 fn empty() -> Config {
     config::parse("", "prometheus.yml").unwrap()
 }
@@ -52,8 +56,8 @@ async fn until_health(server: &Server, scraper: &Scraper, health: Health) -> Tar
 
 /// Waits until all loops have ended by themselves.
 async fn until_ended(scraper: &Scraper) {
-    scraper.tasks.close();
-    let ended = timeout(PATIENCE, scraper.tasks.wait());
+    scraper.common.tasks.close();
+    let ended = timeout(PATIENCE, scraper.common.tasks.wait());
     ended.await.expect("a loop goes on");
 }
 
@@ -73,7 +77,7 @@ async fn newest(storage: &Storage, name: &str) -> Vec<String> {
 async fn a_target_is_scraped_until_the_scraper_stops() {
     let server = Server::start(&[("/metrics", ok(TEXT, b"a 1\nb 2\n"))]).await;
     let (scraper, storage) = scraper().await;
-    scraper.apply(&config(&server.address.to_string(), FAST));
+    apply(&scraper, &config(&server.address.to_string(), FAST));
     let before = scraper.targets();
     assert_eq!(
         (before[0].health, before[0].last_scrape),
@@ -125,7 +129,7 @@ async fn one_bad_target_does_not_disturb_the_others() {
         good.address,
         jobs.join(", ")
     );
-    scraper.apply(&config::parse(&text, "prometheus.yml").unwrap());
+    apply(&scraper, &config::parse(&text, "prometheus.yml").unwrap());
     let reasons = [
         "timed out after 500ms",
         "the body is larger than 102400 bytes",
@@ -152,7 +156,7 @@ async fn a_defect_of_ours_does_not_end_the_loop() {
     let defective = Arc::new(Refusing::new(&storage));
     let scraper = Scraper::new(defective, Clock::system());
     let server = Server::start(&[("/metrics", ok(TEXT, b"a 1\n"))]).await;
-    scraper.apply(&config(&server.address.to_string(), FAST));
+    apply(&scraper, &config(&server.address.to_string(), FAST));
     // Small bodies are read at once, large ones beside.
     for padding in ["", &"# padding\n".repeat(20_000)] {
         until_health(&server, &scraper, Health::Up).await;
@@ -175,9 +179,9 @@ async fn a_defect_of_ours_does_not_end_the_loop() {
 async fn a_removed_target_ends_its_series_and_its_report() {
     let server = Server::start(&[("/metrics", ok(TEXT, b"a 1\n"))]).await;
     let (scraper, storage) = scraper().await;
-    scraper.apply(&config(&server.address.to_string(), FAST));
+    apply(&scraper, &config(&server.address.to_string(), FAST));
     until_health(&server, &scraper, Health::Up).await;
-    scraper.apply(&empty());
+    apply(&scraper, &empty());
     assert!(scraper.targets().is_empty());
     until_ended(&scraper).await;
     for name in ["a", "up", "scrape_duration_seconds", "scrape_series_added"] {
@@ -190,10 +194,13 @@ async fn a_target_that_changes_and_goes_before_the_next_scrape_ends_its_series()
     let server = Server::start(&[("/metrics", ok(TEXT, b"a 1\n"))]).await;
     let (scraper, storage) = scraper().await;
     let address = server.address.to_string();
-    scraper.apply(&config(&address, FAST));
+    apply(&scraper, &config(&address, FAST));
     until_health(&server, &scraper, Health::Up).await;
-    scraper.apply(&config(&address, &format!("{FAST}, honor_labels: true")));
-    scraper.apply(&empty());
+    apply(
+        &scraper,
+        &config(&address, &format!("{FAST}, honor_labels: true")),
+    );
+    apply(&scraper, &empty());
     until_ended(&scraper).await;
     for name in ["a", "up"] {
         assert_eq!(newest(&storage, name).await, ["end"], "{name} goes on");
@@ -205,10 +212,13 @@ async fn a_target_that_changes_keeps_what_it_remembers() {
     let server = Server::start(&[("/metrics", ok(TEXT, b"a 1\nb 1\n"))]).await;
     let address = server.address.to_string();
     let (scraper, storage) = scraper().await;
-    scraper.apply(&config(&address, FAST));
+    apply(&scraper, &config(&address, FAST));
     until_health(&server, &scraper, Health::Up).await;
     server.set("/metrics", ok(TEXT, b"b{job=\"mine\"} 2\n"));
-    scraper.apply(&config(&address, &format!("{FAST}, honor_labels: true")));
+    apply(
+        &scraper,
+        &config(&address, &format!("{FAST}, honor_labels: true")),
+    );
     assert_ne!(scraper.targets()[0].health, Health::Unknown);
     until(&server, async || {
         let all = everything(&storage).await;
@@ -233,24 +243,54 @@ async fn an_unchanged_target_is_left_alone() {
         config::parse(&text, "prometheus.yml").unwrap()
     };
     let loops = || -> Vec<_> {
-        let running = scraper.running.lock().unwrap();
-        running
-            .iter()
-            .map(|running| Arc::as_ptr(&running.shared) as usize)
-            .collect()
+        let pools = scraper.pools();
+        pools.iter().flat_map(|pool| pool.loops()).collect()
     };
-    scraper.apply(&two(""));
+    apply(&scraper, &two(""));
     let before = loops();
-    scraper.apply(&two(""));
+    apply(&scraper, &two(""));
     assert_eq!(loops(), before);
-    scraper.apply(&two(", scrape_timeout: 1s"));
+    apply(&scraper, &two(", scrape_timeout: 1s"));
     let after = loops();
     assert_eq!(after[..2], before[..2]);
     assert_ne!(after[2], before[2]);
     scraper.stop().await;
     // Nothing starts any more.
-    scraper.apply(&two(""));
-    assert!(scraper.tasks.is_empty());
+    apply(&scraper, &two(""));
+    assert!(scraper.common.tasks.is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_told_and_changes_nothing() {
+    let server = Server::start(&[("/metrics", ok(TEXT, b"a 1\n"))]).await;
+    let other = Server::start(&[("/metrics", ok(TEXT, b"a 1\n"))]).await;
+    let (scraper, _storage) = scraper().await;
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    let text = format!(
+        "scrape_configs: [{{job_name: a, {FAST}, static_configs: [{{targets: ['{}']}}], basic_auth: {{username: me, password_file: '{}'}}}}, {{job_name: b, {FAST}, static_configs: [{{targets: ['{}']}}]}}]",
+        server.address,
+        password.display(),
+        other.address
+    );
+    apply(&scraper, &config::parse(&text, "prometheus.yml").unwrap());
+    until(&other, async || {
+        let first = scraper.targets().swap_remove(0);
+        let is_told = first.last_error.contains("password: cannot be read: ");
+        (is_told && first.health == Health::Down).then_some(())
+    })
+    .await;
+    assert!(server.heads().is_empty(), "asked without a password");
+    std::fs::write(&password, "secret\n").unwrap();
+    until_health(&server, &scraper, Health::Up).await;
+
+    let more = format!("{FAST}, tls_config: {{ca_file: /nonexistent/ca.pem}}");
+    let refused = scraper.prepare(&config("127.0.0.1:1", &more)).err();
+    let refused = refused.unwrap().to_string();
+    let expected = "scrape_configs[0], job \"j\": /nonexistent/ca.pem: cannot be read: ";
+    assert!(refused.starts_with(expected), "{refused}");
+    assert_eq!(scraper.targets().len(), 2);
+    scraper.stop().await;
 }
 
 #[tokio::test]
@@ -262,7 +302,8 @@ async fn our_own_exporter_is_asked_for_its_document() {
     ])
     .await;
     let (scraper, storage) = scraper().await;
-    scraper.apply(&config(&server.address.to_string(), FAST));
+    let more = format!("{FAST}, basic_auth: {{username: me, password: secret}}");
+    apply(&scraper, &config(&server.address.to_string(), &more));
     let key = server.address.to_string();
     let object = until(&server, async || {
         storage.object(ObjectKind::System, &key).await.unwrap()
@@ -277,6 +318,8 @@ async fn our_own_exporter_is_asked_for_its_document() {
     until(&server, async || (asked("/metrics") >= 4).then_some(())).await;
     scraper.stop().await;
     assert!(asked("/system") < 4, "not with every scrape");
+    let says_who = |head: &String| head.contains("authorization: basic bwu6c2vjcmv0\r\n");
+    assert!(server.heads().iter().all(says_who), "{:?}", server.heads());
 }
 
 #[tokio::test]
@@ -293,7 +336,7 @@ async fn other_targets_and_broken_documents_leave_nothing() {
         "scrape_configs: [{{job_name: a, {FAST}, static_configs: [{{targets: ['{}', '{}']}}]}}]",
         ours.address, other.address
     );
-    scraper.apply(&config::parse(&text, "prometheus.yml").unwrap());
+    apply(&scraper, &config::parse(&text, "prometheus.yml").unwrap());
     until(&ours, async || {
         (scraper.metrics().system_failures.get() > 0).then_some(())
     })
