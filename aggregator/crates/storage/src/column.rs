@@ -22,7 +22,10 @@ use crate::varint::{Malformed, Reader, write_i64};
 
 use decimal::{Scale, Scaled};
 
-pub(crate) use cells::{Cell, Coding, Parts, decode_cells, encode_cells, encode_parts};
+pub(crate) use cells::{
+    Cell, Coding, Parts, decode_cells, encode_cells, encode_parts, encode_whole, is_constant,
+    is_whole,
+};
 pub(crate) use integers::{decode as decode_integers, encode as encode_integers};
 
 const CONST_INTEGER: u8 = 0;

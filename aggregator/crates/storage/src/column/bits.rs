@@ -4,7 +4,8 @@ use crate::varint::Malformed;
 
 pub(crate) struct BitWriter<'a> {
     out: &'a mut Vec<u8>,
-    pending: u128,
+    pending: u64,
+    /// Bits in `pending`, fewer than 64.
     filled: u32,
 }
 
@@ -19,28 +20,24 @@ impl<'a> BitWriter<'a> {
 
     /// Writes the low `width` bits (0 to 64) of `value`, whose other bits are 0.
     pub(crate) fn write(&mut self, value: u64, width: u32) {
-        self.pending |= u128::from(value) << self.filled;
-        self.filled += width;
-        while self.filled >= 8 {
-            self.push();
-            self.filled -= 8;
+        self.pending |= value << self.filled;
+        let filled = self.filled + width;
+        if filled < u64::BITS {
+            self.filled = filled;
+            return;
         }
+        self.out.extend_from_slice(&self.pending.to_le_bytes());
+        // Nothing is left of what began a word and filled it.
+        let rest = value.checked_shr(u64::BITS - self.filled);
+        self.pending = rest.unwrap_or_default();
+        self.filled = filled - u64::BITS;
     }
 
     /// Fills the last byte up.
-    pub(crate) fn finish(mut self) {
-        if self.filled > 0 {
-            self.push();
-        }
-    }
-
-    fn push(&mut self) {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the low byte is what goes out"
-        )]
-        self.out.push(self.pending as u8);
-        self.pending >>= 8;
+    pub(crate) fn finish(self) {
+        let bytes = self.pending.to_le_bytes();
+        let used = self.filled.div_ceil(8) as usize;
+        self.out.extend_from_slice(&bytes[..used]);
     }
 }
 

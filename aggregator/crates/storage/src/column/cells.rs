@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{decode, encode, encode_raw, encode_split};
+use super::{CONST_BITS, CONST_INTEGER, decode, encode, encode_raw, encode_split};
 use crate::varint::{Malformed, Reader, write_len};
 
 /// How the rows in which a column has a value are written.
@@ -41,6 +41,23 @@ pub(crate) fn encode_cells(cells: &[Cell], rows: usize, out: &mut Vec<u8>, value
     values.clear();
     values.extend(cells.iter().map(|&(_, value)| value));
     encode(values, out);
+}
+
+/// Appends a column that has a value in every row. Where all are the same one of them says it.
+pub(crate) fn encode_whole(values: &[f64], out: &mut Vec<u8>) {
+    out.push(ALL_ROWS);
+    encode(values, out);
+}
+
+/// Whether a column has a value in every row.
+pub(crate) fn is_whole(column: &[u8]) -> bool {
+    column.first() == Some(&ALL_ROWS)
+}
+
+/// Whether it has the same one everywhere. Two such columns have that in common if and only if
+/// their bytes are the same, however many rows they have.
+pub(crate) fn is_constant(column: &[u8]) -> bool {
+    matches!(column, [ALL_ROWS, CONST_INTEGER | CONST_BITS, ..])
 }
 
 /// Appends a column to the two parts of a group: as many values as rows, ascending, of a clock that

@@ -102,6 +102,7 @@ impl Scaled {
         let mut best = Self::decimal(values);
         for scale in [Scale::THOUSANDTHS, Scale::TWICE] {
             let most = match &best {
+                Some(best) if best.exceptions.is_empty() => break,
                 Some(best) => best.exceptions.len(),
                 None => allowed(values.len()) + 1,
             };

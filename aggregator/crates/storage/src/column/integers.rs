@@ -7,28 +7,15 @@ use crate::varint::{Malformed, Reader, unzigzag, write_i64};
 /// The bits a packed delta may have, above which nothing is gained.
 const MOST_BITS: u32 = 64;
 
-/// How often the difference was taken.
-const ORDERS: std::ops::Range<usize> = 0..3;
+/// How often the difference may be taken, and not at all.
+const ORDERS: usize = 3;
 
 pub(crate) fn encode(numbers: &[i64], out: &mut Vec<u8>) {
-    let mut differences = numbers.to_vec();
-    let mut best = Packing::of(&differences, 0);
-    for order in ORDERS.skip(1) {
-        if numbers.len() <= order {
-            break;
-        }
-        for at in (order..differences.len()).rev() {
-            differences[at] = differences[at].wrapping_sub(differences[at - 1]);
-        }
-        let packing = Packing::of(&differences, order);
-        if packing.width < best.width {
-            best = packing;
-        }
-    }
-    best.write(numbers, out);
+    Packing::of(numbers).write(numbers, out);
 }
 
 /// How to pack: the first `order` numbers apart, the rest as offsets from `least`.
+#[derive(Default)]
 struct Packing {
     order: usize,
     least: i64,
@@ -36,15 +23,30 @@ struct Packing {
 }
 
 impl Packing {
-    fn of(differences: &[i64], order: usize) -> Self {
-        let packed = &differences[order..];
-        let least = packed.iter().copied().min().unwrap_or_default();
-        let most = packed.iter().copied().max().unwrap_or_default();
-        Self {
+    /// The narrowest; of those as narrow the one with the fewest differences.
+    fn of(numbers: &[i64]) -> Self {
+        if numbers.is_empty() {
+            return Self::default();
+        }
+        let mut bounds = [(i64::MAX, i64::MIN); ORDERS];
+        let mut state = State::default();
+        for (at, &number) in numbers.iter().enumerate() {
+            let delta = number.wrapping_sub(state.last);
+            let kinds = [number, delta, delta.wrapping_sub(state.delta)];
+            for (order, (kind, (least, most))) in kinds.iter().zip(&mut bounds).enumerate() {
+                if at >= order {
+                    (*least, *most) = ((*least).min(*kind), (*most).max(*kind));
+                }
+            }
+            state.advance(number);
+        }
+        let packings = bounds.into_iter().enumerate().take(numbers.len());
+        let packings = packings.map(|(order, (least, most))| Self {
             order,
             least,
             width: width(most.wrapping_sub(least).cast_unsigned()),
-        }
+        });
+        packings.min_by_key(|one| one.width).unwrap_or_default()
     }
 
     fn write(&self, numbers: &[i64], out: &mut Vec<u8>) {
@@ -101,7 +103,7 @@ pub(crate) fn decode(
 ) -> Result<(), Malformed> {
     let order = usize::from(reader.u8()?);
     let width = u32::from(reader.u8()?);
-    if !ORDERS.contains(&order) || width > MOST_BITS || count < order {
+    if order >= ORDERS || width > MOST_BITS || count < order {
         return Err(Malformed("an unknown packing"));
     }
     let least = reader.i64()?;

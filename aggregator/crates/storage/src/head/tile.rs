@@ -1,5 +1,7 @@
 //! A tile: several rows of a window, turned into one clock and encoded columns.
 
+mod aligned;
+
 use std::sync::Arc;
 
 use system_stats_model::sample::{Millis, TimeRange};
@@ -7,6 +9,8 @@ use system_stats_model::sample::{Millis, TimeRange};
 use super::row::Row;
 use crate::column::{Cell, Parts, decode_cells, encode_cells};
 use crate::varint::Malformed;
+
+use aligned::Aligned;
 
 /// A column of a tile cannot be read.
 pub(crate) type DecodeError = Malformed;
@@ -46,14 +50,25 @@ impl Tile {
         let mut cells: Vec<Cell> = Vec::new();
         let mut scratch = Scratch::default();
         let mut samples = 0;
-        for &id in &*ids {
+        let aligned = drop.is_none().then(|| Aligned::of(&ids, tiles, rows));
+        let aligned = aligned.flatten();
+        for (at, &id) in ids.iter().enumerate() {
+            let from = offset(data.len());
+            if let Some(aligned) = &aligned
+                && aligned.encode(at, &mut data, &mut scratch.values)?
+            {
+                offsets.push(from);
+                kept.push(id);
+                samples += clock.len();
+                continue;
+            }
             cells.clear();
             gather(id, start, &clock, tiles, rows, &mut cells, &mut scratch)?;
             if let Some(drop) = drop {
                 cells.retain(|&(row, _)| !drop(id, start + Millis::from(clock[row as usize])));
             }
             if !cells.is_empty() {
-                offsets.push(offset(data.len()));
+                offsets.push(from);
                 kept.push(id);
                 samples += cells.len();
                 encode_cells(&cells, clock.len(), &mut data, &mut scratch.values);
@@ -145,7 +160,10 @@ impl Tile {
     }
 
     fn column(&self, id: u32) -> Option<&[u8]> {
-        let at = self.ids.binary_search(&id).ok()?;
+        self.column_at(self.ids.binary_search(&id).ok()?)
+    }
+
+    fn column_at(&self, at: usize) -> Option<&[u8]> {
         let (from, to) = (*self.offsets.get(at)?, *self.offsets.get(at + 1)?);
         self.data.get(from as usize..to as usize)
     }

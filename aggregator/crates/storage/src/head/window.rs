@@ -257,9 +257,11 @@ impl Window {
         let Some((rows, newest)) = self.open.split_last() else {
             return;
         };
-        match Tile::merge(self.start, &[], &rows, None) {
+        let from = self.run_of_rows();
+        match Tile::merge(self.start, &self.tiles[from..], &rows, None) {
             Ok(sealed) => {
                 self.open = OpenRows::of([newest]);
+                self.tiles.truncate(from);
                 self.tiles.extend(sealed.map(Arc::new));
             }
             Err(reason) => report(&reason),
@@ -275,11 +277,18 @@ impl Window {
         }
     }
 
+    /// Where the tiles begin that would become one with that of the open rows, and so do so at
+    /// once.
+    fn run_of_rows(&self) -> usize {
+        let from = self.tiles.len().checked_sub(TILES_OF_A_SIZE - 1);
+        let is_run = |from: &usize| self.tiles[*from..].iter().all(|tile| size(tile) == 0);
+        from.filter(is_run).unwrap_or(self.tiles.len())
+    }
+
     /// Where the tiles begin that are to become one, if the last few are of a size.
     fn run_of_a_size(&self) -> Option<usize> {
         let from = self.tiles.len().checked_sub(TILES_OF_A_SIZE)?;
-        let size = |tile: &Arc<Tile>| (tile.rows() / OPEN_ROWS).max(1).ilog(TILES_OF_A_SIZE);
-        let last = self.tiles.last().map(size)?;
+        let last = size(self.tiles.last()?);
         let run = &self.tiles[from..];
         run.iter().all(|tile| size(tile) <= last).then_some(from)
     }
@@ -324,6 +333,11 @@ impl Window {
             values.push(value);
         }
     }
+}
+
+/// How often tiles have become one to make this.
+fn size(tile: &Arc<Tile>) -> u32 {
+    (tile.rows() / OPEN_ROWS).max(1).ilog(TILES_OF_A_SIZE)
 }
 
 /// The tiles and the rows of some windows.

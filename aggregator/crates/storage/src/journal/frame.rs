@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::io::Read as _;
 
-use zstd::bulk::Decompressor;
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::varint::{Malformed, Reader, write_len};
 
@@ -21,7 +21,9 @@ const LARGEST: usize = 1 << 30;
 const PLAUSIBLE: usize = 256;
 
 thread_local! {
-    /// Room that is used again: making it takes longer than most blobs take to be decompressed.
+    /// Room that is used again: making it takes longer than most blobs take to be compressed or
+    /// decompressed.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
@@ -30,9 +32,11 @@ thread_local! {
 /// # Errors
 /// When zstd fails, which it does only when memory is short.
 pub(crate) fn pack(records: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut blob = vec![VERSION];
+    let compressed = compress(records)?;
+    let mut blob = Vec::with_capacity(compressed.len() + 16);
+    blob.push(VERSION);
     write_len(&mut blob, records.len());
-    blob.extend_from_slice(&zstd::bulk::compress(records, LEVEL)?);
+    blob.extend_from_slice(&compressed);
     let checksum = crc32c::crc32c(&blob);
     blob.extend_from_slice(&checksum.to_le_bytes());
     Ok(blob)
@@ -43,7 +47,7 @@ pub(crate) fn pack(records: &[u8]) -> std::io::Result<Vec<u8>> {
 /// # Errors
 /// When zstd fails, which it does only when memory is short.
 pub(crate) fn pack_split(content: &[u8], plain: &[u8]) -> std::io::Result<Vec<u8>> {
-    let compressed = zstd::bulk::compress(content, LEVEL)?;
+    let compressed = compress(content)?;
     let mut blob = Vec::with_capacity(compressed.len() + plain.len() + 16);
     blob.push(VERSION_SPLIT);
     write_len(&mut blob, content.len());
@@ -110,6 +114,13 @@ fn content(compressed: &[u8], length: usize) -> Result<Vec<u8>, Malformed> {
         return Err(Malformed("another length than announced"));
     }
     Ok(content)
+}
+
+fn compress(content: &[u8]) -> std::io::Result<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|kept| match kept {
+        Some(kept) => kept.compress(content),
+        None => kept.insert(Compressor::new(LEVEL)?).compress(content),
+    })
 }
 
 /// Room is made for `length` bytes at once only where so few can become so many; else it grows with
