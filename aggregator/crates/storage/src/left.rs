@@ -79,6 +79,17 @@ impl Left {
         }
     }
 
+    /// How many bytes the names may take.
+    pub(crate) fn allowed(&self) -> usize {
+        self.most_bytes
+    }
+
+    /// Lets the names take another number of bytes from now on.
+    pub(crate) fn allow(&mut self, bytes: usize) {
+        self.most_bytes = bytes;
+        self.evict();
+    }
+
     /// The newest sample of any of them is not after this; none if there are none.
     pub(crate) fn until(&self) -> Option<Millis> {
         self.until

@@ -16,6 +16,7 @@
 //! * `head` - targets, windows, tiles; `index` - labels, postings; `left` - what left the index
 //! * `queue` and `committer` - group commit, first in first out
 
+mod allocator;
 mod block;
 mod column;
 mod committer;

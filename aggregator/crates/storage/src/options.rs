@@ -45,7 +45,8 @@ pub struct Options {
     /// Which tiers of rollups are kept. None here; the program keeps those that it has a retention
     /// for.
     pub rollups: Vec<Tier>,
-    /// How much memory the layouts of blocks may take. 32 MiB.
+    /// How much memory the layouts of blocks may take, of many series. 32 MiB; beside few series
+    /// they take less.
     pub layout_bytes: usize,
     /// How much memory groups of blocks may take that have been decoded, for whoever asks for the
     /// same again. 16 MiB.
@@ -55,7 +56,8 @@ pub struct Options {
     pub leave_after: Duration,
     /// Metrics whose series never leave: those that hosts are listed by. None here.
     pub lasting: Vec<&'static str>,
-    /// How much memory the names of series that have left may take. 32 MiB.
+    /// How much memory the names of series that have left may take, beside many that have not.
+    /// 32 MiB; beside few they take less.
     pub name_bytes: usize,
     /// How many bytes of blocks, compressed, one snapshot may hold. 512 MiB.
     pub snapshot_bytes: usize,

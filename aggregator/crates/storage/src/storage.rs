@@ -16,6 +16,7 @@ mod repack;
 mod rollup;
 mod scan;
 mod status;
+mod thrift;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -92,6 +93,8 @@ struct Inner {
     recall: tokio::sync::watch::Sender<bool>,
     /// When it was last looked for series to leave.
     looked: Mutex<Option<tokio::time::Instant>>,
+    /// When memory was last given back to the system.
+    given_back: Mutex<Option<tokio::time::Instant>>,
     /// The newest commits that bring a deletion, and a later horizon.
     last_deletion: AtomicU64,
     horizon_seq: AtomicU64,

@@ -14,8 +14,8 @@ const MOST: usize = 1 << 24;
 pub(crate) struct Layout {
     /// By column.
     ids: Box<[u32]>,
-    /// Series and column, ascending by series.
-    places: Box<[(u32, u32)]>,
+    /// The columns, ascending by series.
+    by_series: Box<[u32]>,
     /// How many are sorted.
     sorted: usize,
 }
@@ -26,7 +26,7 @@ impl Layout {
         places.sort_unstable();
         Self {
             ids: ids.into(),
-            places: places.into(),
+            by_series: places.iter().map(|place| place.1).collect(),
             sorted,
         }
     }
@@ -74,13 +74,14 @@ impl Layout {
 
     /// The column of a series.
     pub(crate) fn column(&self, series: u32) -> Option<u32> {
-        let at = self.places.binary_search_by_key(&series, |place| place.0);
-        at.ok().map(|at| self.places[at].1)
+        let of = |column: &u32| self.ids[*column as usize];
+        let at = self.by_series.binary_search_by_key(&series, of);
+        at.ok().map(|at| self.by_series[at])
     }
 
     /// What it takes in memory.
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.ids.len() * 4 + self.places.len() * 8
+        size_of::<Self>() + self.ids.len() * 4 + self.by_series.len() * 4
     }
 
     /// The blob.
@@ -119,7 +120,9 @@ impl Layout {
             ids.push(id.map_err(|_| Malformed("a series number too large"))?);
         }
         let layout = Self::new(ids, sorted);
-        if layout.places.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+        let of = |column: u32| layout.ids[column as usize];
+        let mut pairs = layout.by_series.windows(2);
+        if pairs.any(|pair| of(pair[0]) == of(pair[1])) {
             return Err(Malformed("a series twice in a layout"));
         }
         Ok(layout)

@@ -1,6 +1,7 @@
 //! The layouts used last, up to a number of bytes.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::block::Layout;
@@ -11,7 +12,7 @@ use crate::sync::lock;
 #[derive(Debug)]
 pub(crate) struct Layouts {
     state: Mutex<State>,
-    most_bytes: usize,
+    most_bytes: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -32,8 +33,14 @@ impl Layouts {
     pub(super) fn new(most_bytes: usize) -> Self {
         Self {
             state: Mutex::default(),
-            most_bytes,
+            most_bytes: AtomicUsize::new(most_bytes),
         }
+    }
+
+    /// Lets them take another number of bytes from now on.
+    pub(crate) fn allow(&self, bytes: usize) {
+        self.most_bytes.store(bytes, Ordering::Relaxed);
+        self.evict(&mut lock(&self.state));
     }
 
     /// A layout, from memory or from the store.
@@ -83,7 +90,12 @@ impl Layouts {
         if let Some(before) = state.kept.insert((pack, id), kept) {
             state.bytes -= before.layout.bytes();
         }
-        while state.bytes > self.most_bytes && state.kept.len() > 1 {
+        self.evict(state);
+    }
+
+    fn evict(&self, state: &mut State) {
+        let most = self.most_bytes.load(Ordering::Relaxed);
+        while state.bytes > most && state.kept.len() > 1 {
             let oldest = state.kept.iter().min_by_key(|(_, kept)| kept.used);
             let Some(key) = oldest.map(|(key, _)| *key) else {
                 break;
@@ -119,5 +131,10 @@ mod tests {
         layouts.keep(1, 5, &layout(1000));
         assert!(layouts.kept(1, 5).is_some() && layouts.kept(1, 4).is_none());
         assert_eq!(layouts.bytes(), layout(1000).bytes());
+        layouts.allow(layout(1000).bytes() + layout(100).bytes());
+        layouts.keep(1, 6, &layout(100));
+        assert!(layouts.kept(1, 5).is_some());
+        layouts.allow(layout(100).bytes());
+        assert!(layouts.kept(1, 5).is_some() && layouts.kept(1, 6).is_none());
     }
 }

@@ -16,7 +16,7 @@ use crate::fold::FoldError;
 use crate::head::WINDOW;
 use crate::store::{StoreError, WindowKey};
 use crate::sync::read;
-pub(super) use window::NEXT_LAYOUT;
+pub(super) use window::{NEXT_LAYOUT, off};
 
 /// Rows of the journal that one transaction removes.
 const TRIM_ROWS: usize = 128;
@@ -101,6 +101,10 @@ impl Storage {
         let rolled = inner.roll_up().await;
         let purged = inner.purge().await;
         let trimmed = inner.trim().await;
+        inner.fit_caches();
+        if folded > 0 {
+            inner.give_back(scope).await?;
+        }
         if let Some(failure) = failure {
             return Err(failure);
         }

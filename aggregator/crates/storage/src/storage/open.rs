@@ -119,6 +119,7 @@ impl Storage {
             leaving: Arc::default(),
             recall: tokio::sync::watch::Sender::new(false),
             looked: Mutex::default(),
+            given_back: Mutex::default(),
             last_deletion: AtomicU64::new(0),
             horizon_seq: AtomicU64::new(0),
             next_layout: AtomicU64::new(next_layout),

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use system_stats_model::sample::{Millis, Sample, TimeRange, is_stale};
 
 use super::TargetHead;
-use super::columns::Standing;
+use super::columns::{Columns, Standing};
 use crate::block::Totals;
 use crate::head::tally::Tally;
 use crate::head::window::Window;
+use crate::journal::Chain;
 
 impl TargetHead {
     /// Removes samples of some series inside `range`. `ids` is ascending. Returns per series that
@@ -66,6 +67,12 @@ impl TargetHead {
     /// Takes out series, ascending, that have nothing in memory.
     pub(crate) fn leave(&mut self, ids: &[u32]) {
         self.columns.retain(|id, _| ids.binary_search(&id).is_err());
+        if self.columns.len() == 0 {
+            // What comes back begins a chain anew.
+            self.columns = Columns::default();
+            self.chain = Chain::default();
+            self.layout = None;
+        }
     }
 
     /// Adds a series that has left before; its newest sample was at `last`.
