@@ -39,6 +39,10 @@ const INLINE_EXPRESSION: usize = 16 << 10;
 
 /// How queries are answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a feature of its own"
+)]
 pub struct QueryOptions {
     /// How old the newest sample of a series may be.
     pub lookback: Duration,
@@ -54,6 +58,8 @@ pub struct QueryOptions {
     pub delayed_name_removal: bool,
     /// Whether operators may be told what to put in the place of what is missing.
     pub fill_modifiers: bool,
+    /// Whether selectors may be `anchored` or `smoothed`.
+    pub extended_selectors: bool,
 }
 
 impl Default for QueryOptions {
@@ -66,6 +72,7 @@ impl Default for QueryOptions {
             experimental_functions: false,
             delayed_name_removal: false,
             fill_modifiers: false,
+            extended_selectors: false,
         }
     }
 }
@@ -76,6 +83,7 @@ impl QueryOptions {
         ParseOptions {
             experimental_functions: self.experimental_functions,
             fill_modifiers: self.fill_modifiers,
+            extended_selectors: self.extended_selectors,
             ..ParseOptions::default()
         }
     }
@@ -278,6 +286,7 @@ impl QueryService {
     ) -> Result<(Job, Moments), QueryError> {
         let timeout = query.timeout.unwrap_or(self.options.timeout);
         let deadline = began + timeout.min(self.options.timeout);
+        let plan = plan.timed(&query.span)?.map_or(plan, Arc::new);
         let place = self.place(deadline).await?;
         let queued = Instant::now();
         let lookup = self.lookup(query);

@@ -74,6 +74,9 @@ enum Feature {
     /// `fill`, `fill_left` and `fill_right` after an operator.
     #[value(name = "promql-binop-fill-modifiers")]
     FillModifiers,
+    /// `anchored` and `smoothed` behind a selector.
+    #[value(name = "promql-extended-range-selectors")]
+    ExtendedSelectors,
 }
 
 impl QueryArgs {
@@ -88,6 +91,7 @@ impl QueryArgs {
             experimental_functions: has(Feature::ExperimentalFunctions),
             delayed_name_removal: has(Feature::DelayedNameRemoval),
             fill_modifiers: has(Feature::FillModifiers),
+            extended_selectors: has(Feature::ExtendedSelectors),
         }
     }
 }
@@ -138,6 +142,7 @@ mod tests {
             "--query.max-concurrency=2",
             "--enable-feature=promql-experimental-functions,promql-delayed-name-removal",
             "--enable-feature=promql-binop-fill-modifiers,promql-duration-expr",
+            "--enable-feature=promql-extended-range-selectors",
         ];
         let expected = QueryOptions {
             lookback: Duration::from_mins(1),
@@ -147,6 +152,7 @@ mod tests {
             experimental_functions: true,
             delayed_name_removal: true,
             fill_modifiers: true,
+            extended_selectors: true,
         };
         assert_eq!(options(&flags), Ok(expected));
     }

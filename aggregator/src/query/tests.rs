@@ -6,6 +6,7 @@ use std::time::Duration;
 use system_stats_model::append::{Appender, Batch, Order, Row, Urgency};
 use system_stats_model::labels::Labels;
 use system_stats_model::sample::TimeRange;
+use system_stats_promql::plan::TimeSpan;
 use system_stats_promql::value::Value;
 use system_stats_storage::memory::MemoryStore;
 use system_stats_storage::{Options, Storage};
@@ -70,6 +71,27 @@ async fn a_query_looks_as_far_back_as_it_says() {
     assert_eq!(found(None).await, 1);
     assert_eq!(found(Some(60_000)).await, 0);
     assert_eq!(found(Some(60_001)).await, 1);
+}
+
+#[tokio::test]
+async fn durations_know_the_times_of_their_query() {
+    let service = service(QueryOptions::default()).await;
+    let query = Query {
+        span: TimeSpan {
+            start: 300_000,
+            end: 390_000,
+            step: 45_000,
+        },
+        ..Query::instant("count_over_time(m[step() + range()])", 0)
+    };
+    let Value::Range(columns) = service.run(query).await.unwrap().value else {
+        panic!("no range");
+    };
+    assert_eq!(columns.values(0), [9.0, 9.0, 9.0]);
+    let error = service.instant("m[range()]", 300_000).await.unwrap_err();
+    assert!(matches!(error, QueryError::Parse(_)), "{error:?}");
+    let expected = "1:3: parse error: duration must be greater than 0";
+    assert_eq!(error.to_string(), expected);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
     let all = ParseOptions {
         experimental_functions: true,
         fill_modifiers: true,
+        extended_selectors: true,
         ..stable
     };
     let low = ParseOptions {

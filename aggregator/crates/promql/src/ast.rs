@@ -11,11 +11,12 @@ mod selector;
 mod span;
 mod value_type;
 
-pub use duration::{Duration, DurationExpr, DurationOp};
+pub use duration::{Duration, DurationExpr, DurationOp, QueryTimes};
+pub(crate) use duration::{DurationFault, LONGEST_SECONDS, pick};
 pub use function::{Arity, Function, Signature};
 pub use matching::{Cardinality, Fill, VectorMatching};
 pub use operator::{AggregateOp, BinaryOp, Sign};
-pub use selector::{At, MatrixSelector, Subquery, VectorSelector};
+pub use selector::{At, Extent, MatrixSelector, Subquery, VectorSelector};
 pub use span::{Position, Span};
 pub use value_type::ValueType;
 

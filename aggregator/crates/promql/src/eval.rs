@@ -45,6 +45,9 @@ pub fn evaluate(
     source: &dyn SeriesSource,
     options: &Options<'_>,
 ) -> Result<Output, EvalError> {
+    let timed = plan.timed(&options.span);
+    let timed = timed.map_err(|error| EvalError::Parameter(error.to_string()))?;
+    let plan = timed.as_ref().unwrap_or(plan);
     let evaluator = evaluator::Evaluator::new(plan, source, options)?;
     let value = finish::value(&evaluator, plan)?;
     Ok(evaluator.into_output(value))

@@ -24,15 +24,19 @@ mod token;
 use system_stats_model::matcher::Matcher;
 
 use crate::ast::{Expr, Span};
-use error::Fault;
 use lexer::Lexer;
 use token::{Kind, Token};
 
+pub(crate) use error::Fault;
 pub use error::ParseError;
 pub use series::{Point, parse_labels, parse_series};
 
 /// What the language offers beyond its stable core, and how much nesting it bears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a feature of its own"
+)]
 pub struct ParseOptions {
     /// Whether experimental functions and aggregations may be used; off by default.
     pub experimental_functions: bool,
@@ -40,6 +44,8 @@ pub struct ParseOptions {
     pub duration_expressions: bool,
     /// Whether `fill`, `fill_left` and `fill_right` may follow an operator; off by default.
     pub fill_modifiers: bool,
+    /// Whether selectors may be `anchored` or `smoothed`; off by default.
+    pub extended_selectors: bool,
     /// How many parentheses, signs, calls and the like may be open at once.
     pub max_nesting: usize,
     /// How many nodes may lie on the way from the root of the tree to a leaf. A chain of operators
@@ -53,6 +59,7 @@ impl Default for ParseOptions {
             experimental_functions: false,
             duration_expressions: true,
             fill_modifiers: false,
+            extended_selectors: false,
             max_nesting: 100,
             max_depth: 256,
         }

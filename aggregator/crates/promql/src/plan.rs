@@ -8,6 +8,7 @@ mod fetch;
 mod node;
 
 use crate::ast::Expr;
+use crate::parse::{Fault, ParseError};
 
 pub(crate) use fetch::{Fetches, Look, Want, stretch};
 pub use fetch::{Lookup, TimeSpan};
@@ -21,6 +22,8 @@ pub struct Plan {
     pub(crate) text: String,
     /// How many nodes use each selector.
     pub(crate) uses: Vec<usize>,
+    /// What is planned anew for the times of each query, where the plan depends on them.
+    pub(crate) timed: Option<Box<Expr>>,
 }
 
 impl Plan {
@@ -29,12 +32,33 @@ impl Plan {
     /// Annotations name places in `text`; without a text they name none.
     #[must_use]
     pub fn new(expr: &Expr, text: &str) -> Self {
-        let (root, uses) = build::build(expr);
+        let built = build::build(expr, TimeSpan::instant(0));
         Self {
-            root,
+            root: built.root,
             text: text.to_owned(),
-            uses,
+            uses: built.uses,
+            timed: built.is_timed.then(|| Box::new(expr.clone())),
         }
+    }
+
+    /// The plan for a query at `span`; absent where this one is for all times.
+    ///
+    /// # Errors
+    /// [`ParseError`] when a duration that depends on the times makes no sense at these.
+    pub fn timed(&self, span: &TimeSpan) -> Result<Option<Self>, ParseError> {
+        let Some(expr) = &self.timed else {
+            return Ok(None);
+        };
+        let built = build::build(expr, *span);
+        if let Some(fault) = built.fault {
+            return Err(Fault::from(fault).locate(&self.text));
+        }
+        Ok(Some(Self {
+            root: built.root,
+            text: self.text.clone(),
+            uses: built.uses,
+            timed: None,
+        }))
     }
 
     /// What the expression evaluates to.

@@ -114,8 +114,9 @@ functions! {
     Delta stable "delta" [Matrix] Exact Vector;
     Deriv stable "deriv" [Matrix] Exact Vector;
     DoubleExponentialSmoothing experimental "double_exponential_smoothing" [Matrix Scalar Scalar] Exact Vector;
+    End experimental "end" [] Exact Scalar;
     Exp stable "exp" [Vector] Exact Vector;
-    FirstOverTime experimental "first_over_time" [Matrix] Exact Vector;
+    FirstOverTime stable "first_over_time" [Matrix] Exact Vector;
     Floor stable "floor" [Vector] Exact Vector;
     HistogramAvg stable "histogram_avg" [Vector] Exact Vector;
     HistogramCount stable "histogram_count" [Vector] Exact Vector;
@@ -136,7 +137,9 @@ functions! {
     Log10 stable "log10" [Vector] Exact Vector;
     Log2 stable "log2" [Vector] Exact Vector;
     MadOverTime experimental "mad_over_time" [Matrix] Exact Vector;
+    MaxOf experimental "max_of" [Scalar Scalar] Exact Scalar;
     MaxOverTime stable "max_over_time" [Matrix] Exact Vector;
+    MinOf experimental "min_of" [Scalar Scalar] Exact Scalar;
     MinOverTime stable "min_over_time" [Matrix] Exact Vector;
     Minute stable "minute" [Vector] LastOptional Vector;
     Month stable "month" [Vector] LastOptional Vector;
@@ -145,6 +148,7 @@ functions! {
     PresentOverTime stable "present_over_time" [Matrix] Exact Vector;
     QuantileOverTime stable "quantile_over_time" [Scalar Matrix] Exact Vector;
     Rad stable "rad" [Vector] Exact Vector;
+    Range experimental "range" [] Exact Scalar;
     Rate stable "rate" [Matrix] Exact Vector;
     Resets stable "resets" [Matrix] Exact Vector;
     Round stable "round" [Vector Scalar] LastOptional Vector;
@@ -157,14 +161,16 @@ functions! {
     SortByLabelDesc experimental "sort_by_label_desc" [Vector String] LastAnyTimes Vector;
     SortDesc stable "sort_desc" [Vector] Exact Vector;
     Sqrt stable "sqrt" [Vector] Exact Vector;
+    Start experimental "start" [] Exact Scalar;
     StddevOverTime stable "stddev_over_time" [Matrix] Exact Vector;
     StdvarOverTime stable "stdvar_over_time" [Matrix] Exact Vector;
+    Step experimental "step" [] Exact Scalar;
     SumOverTime stable "sum_over_time" [Matrix] Exact Vector;
     Tan stable "tan" [Vector] Exact Vector;
     Tanh stable "tanh" [Vector] Exact Vector;
     Time stable "time" [] Exact Scalar;
     Timestamp stable "timestamp" [Vector] Exact Vector;
-    TsOfFirstOverTime experimental "ts_of_first_over_time" [Matrix] Exact Vector;
+    TsOfFirstOverTime stable "ts_of_first_over_time" [Matrix] Exact Vector;
     TsOfLastOverTime experimental "ts_of_last_over_time" [Matrix] Exact Vector;
     TsOfMaxOverTime experimental "ts_of_max_over_time" [Matrix] Exact Vector;
     TsOfMinOverTime experimental "ts_of_min_over_time" [Matrix] Exact Vector;

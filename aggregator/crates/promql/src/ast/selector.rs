@@ -14,8 +14,31 @@ pub struct VectorSelector {
     pub offset: Option<Duration>,
     /// The time to look at instead of the evaluation's.
     pub at: Option<At>,
+    /// Whether samples around the range or the time count too.
+    pub extent: Option<Extent>,
     /// Modifiers included.
     pub span: Span,
+}
+
+/// Which samples count besides those of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Extent {
+    /// `anchored`: the newest one before the range, which stands for its beginning.
+    Anchored,
+    /// `smoothed`: the one before and the one behind as well, and what lies on the lines between
+    /// them and the nearest ones inside stands for both ends.
+    Smoothed,
+}
+
+impl Extent {
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Anchored => "anchored",
+            Self::Smoothed => "smoothed",
+        }
+    }
 }
 
 /// The samples of each series that matches, within a range.

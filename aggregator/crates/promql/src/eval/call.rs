@@ -16,6 +16,7 @@ use super::evaluator::{Evaluator, Vector};
 use super::held::Held;
 use super::instant::Lookback;
 use super::ranged::Ranged;
+use super::window::extended;
 use crate::ast::{Function, ValueType};
 use crate::plan::{Kind, Node, SelectNode};
 use crate::value::{Columns, Timeline};
@@ -33,6 +34,14 @@ pub(crate) fn vector<'e>(
     (function, args, info): Call<'_>,
     on: &Timeline,
 ) -> Result<Vector<'e>, EvalError> {
+    for arg in args {
+        if let Kind::Range(range) = &arg.kind
+            && let Some(extent) = range.select.extent
+            && let Some(message) = extended::refusal(function, extent)
+        {
+            return Err(EvalError::Parameter(message));
+        }
+    }
     let signature = function.signature();
     if function == Function::AbsentOverTime {
         return ready(

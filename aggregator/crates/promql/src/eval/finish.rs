@@ -5,6 +5,7 @@ use super::evaluator::{Evaluator, Scalars};
 use super::held::Held;
 use super::naming;
 use super::ranged::Range;
+use super::window::extended;
 use crate::ast::ValueType;
 use crate::plan::{Kind, Plan};
 use crate::value::{Columns, Element, Series, Timeline, Value};
@@ -103,6 +104,11 @@ fn matrix(evaluator: &Evaluator<'_>, plan: &Plan, on: &Timeline) -> Result<Vec<S
         evaluator.budget.check()?;
         let mut samples = SampleBuffer::default();
         range.read(at, &mut samples)?;
+        if let Some((extent, _)) = range.extent {
+            let end = range.reference.first;
+            let window = (end.saturating_sub(range.length), end);
+            extended::cut(&mut samples, window, extent);
+        }
         let count = samples.values.len();
         if count == 0 {
             continue;

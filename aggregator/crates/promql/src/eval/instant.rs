@@ -1,12 +1,15 @@
 use system_stats_model::labels::Labels;
 use system_stats_model::rollup::Run;
 use system_stats_model::sample::{Millis, Sample, is_stale};
+use system_stats_model::source::SampleBuffer;
 
 use super::budget::Budget;
 use super::error::EvalError;
 use super::evaluator::{Evaluator, Selected};
 use super::producer::{Producer, Scratch};
-use crate::ast::Span;
+use super::ranged::leave_markers_out;
+use super::window::extended;
+use crate::ast::{Extent, Span};
 use crate::plan::{SelectNode, Want};
 use crate::value::{ColumnMut, Reference, Timeline};
 
@@ -19,6 +22,8 @@ pub(crate) struct Lookback<'e> {
     oldest: Millis,
     /// Whether the time of the sample is asked for, in seconds, instead of its value.
     asks_time: bool,
+    /// Whether a value lies on the line between the samples around.
+    is_smoothed: bool,
     budget: &'e Budget<'e>,
 }
 
@@ -29,13 +34,14 @@ impl<'e> Lookback<'e> {
         on: &Timeline,
         asks_time: bool,
     ) -> Result<Self, EvalError> {
-        let lookback = evaluator.lookup.lookback;
+        let want = Want::newest(select, &evaluator.lookup);
         Ok(Self {
-            selected: evaluator.select(select, on, Want::Newest(lookback), span)?,
+            selected: evaluator.select(select, on, want, span)?,
             timeline: *on,
             reference: on.shifted(evaluator.resolve(select.at), select.offset),
-            oldest: lookback,
+            oldest: evaluator.lookup.lookback,
             asks_time,
+            is_smoothed: select.extent == Some(Extent::Smoothed) && !asks_time,
             budget: &evaluator.budget,
         })
     }
@@ -104,6 +110,10 @@ impl Lookback<'_> {
             return Ok(());
         }
         set.read(series, range, &mut scratch.samples)?;
+        if self.is_smoothed {
+            self.smooth(&mut scratch.samples, into);
+            return Ok(());
+        }
         let (timestamps, values) = (&scratch.samples.timestamps, &scratch.samples.values);
         let mut after = 0;
         for step in 0..self.reference.steps {
@@ -117,6 +127,36 @@ impl Lookback<'_> {
             self.show(step, timestamps[newest], values[newest], into);
         }
         Ok(())
+    }
+
+    /// Shows what lies between the samples before and behind each step. Without one behind the one
+    /// before goes on; markers of staleness are no samples.
+    fn smooth(&self, samples: &mut SampleBuffer, into: &mut ColumnMut<'_>) {
+        leave_markers_out(samples);
+        let sample = |at: usize| Sample {
+            timestamp: samples.timestamps[at],
+            value: samples.values[at],
+        };
+        let mut after = 0;
+        for step in 0..self.reference.steps {
+            let now = self.reference.time(step);
+            while samples.timestamps.get(after).is_some_and(|t| *t <= now) {
+                after += 1;
+            }
+            let oldest = now.saturating_sub(self.oldest);
+            let before = after.checked_sub(1).map(sample);
+            let Some(before) = before.filter(|before| before.timestamp > oldest) else {
+                continue;
+            };
+            let latest = now.saturating_add(self.oldest);
+            let has_next = samples.timestamps.get(after).is_some_and(|t| *t <= latest);
+            let value = if before.timestamp < now && has_next {
+                extended::on_line(before, sample(after), now)
+            } else {
+                before.value
+            };
+            into.set(step, value);
+        }
     }
 
     /// Shows the newest sample if it is young enough.

@@ -11,8 +11,8 @@ use super::error::EvalError;
 use super::evaluator::{Evaluator, Scalars, Selected};
 use super::held::Held;
 use super::producer::{Producer, Scratch};
-use super::window::{self, Frame, Room, Windows};
-use crate::ast::{Function, Span};
+use super::window::{self, Frame, Room, Windows, extended};
+use crate::ast::{Extent, Function, Span};
 use crate::plan::{Kind, Node, Want};
 use crate::value::{ColumnMut, Reference, Timeline};
 
@@ -33,6 +33,8 @@ pub(crate) struct Range<'e> {
     /// The length of a window, in milliseconds.
     pub(crate) length: Millis,
     pub(crate) timeline: Timeline,
+    /// Whether samples around a window count too, and how far around.
+    pub(crate) extent: Option<(Extent, Millis)>,
 }
 
 impl<'e> Range<'e> {
@@ -48,12 +50,13 @@ impl<'e> Range<'e> {
                 input: Input::Selected(evaluator.select(
                     &range.select,
                     on,
-                    Want::Window(range.range, function),
+                    Want::window(range, function, &evaluator.lookup),
                     node.span,
                 )?),
                 reference: on.shifted(evaluator.resolve(range.select.at), range.select.offset),
                 length: range.range,
                 timeline: *on,
+                extent: (range.select.extent).map(|extent| (extent, evaluator.lookup.lookback)),
             }),
             Kind::Subquery(subquery) => {
                 let at = evaluator.resolve(subquery.at);
@@ -64,6 +67,7 @@ impl<'e> Range<'e> {
                     reference: on.shifted(at, subquery.offset),
                     length: subquery.range,
                     timeline: *on,
+                    extent: None,
                 })
             }
             _ => Err(EvalError::Type {
@@ -71,6 +75,19 @@ impl<'e> Range<'e> {
                 found: node.value_type,
             }),
         }
+    }
+
+    /// The ends and the length of the stretches that windows take their samples from.
+    fn stretches(&self) -> (Reference, Millis) {
+        let (mut reference, mut length) = (self.reference, self.length);
+        if let Some((extent, around)) = self.extent {
+            length = length.saturating_add(around);
+            if extent == Extent::Smoothed {
+                reference.first = reference.first.saturating_add(around);
+                length = length.saturating_add(around);
+            }
+        }
+        (reference, length)
     }
 
     pub(crate) fn labels(&self) -> &[Labels] {
@@ -99,7 +116,8 @@ impl<'e> Range<'e> {
     }
 }
 
-fn leave_markers_out(samples: &mut SampleBuffer) {
+/// Removes markers of staleness.
+pub(crate) fn leave_markers_out(samples: &mut SampleBuffer) {
     if !samples.values.iter().any(|value| is_stale(*value)) {
         return;
     }
@@ -303,9 +321,7 @@ impl Producer for Ranged<'_> {
         self.range.read(series, samples)?;
         let budget = self.budget;
         budget.hold(samples.values.len())?;
-        let Range {
-            reference, length, ..
-        } = self.range;
+        let (reference, length) = self.range.stretches();
         grid.find(&samples.timestamps, &reference, length);
         let windows = Windows {
             timestamps: &samples.timestamps,
@@ -320,7 +336,12 @@ impl Producer for Ranged<'_> {
             indices,
             gaps: &mut grid.gaps,
         };
-        window::apply(self.function, windows, &frame, into, &mut room)?;
+        match self.range.extent {
+            None => window::apply(self.function, windows, &frame, into, &mut room)?,
+            Some((extent, _)) => {
+                extended::apply(self.function, extent, windows, &frame, into, &mut room);
+            }
+        }
         budget.check()?;
         self.note(series, windows, into);
         self.count(windows, total);

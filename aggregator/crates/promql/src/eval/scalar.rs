@@ -1,7 +1,7 @@
 use super::binary;
 use super::error::EvalError;
 use super::evaluator::{Evaluator, Scalars};
-use crate::ast::{Function, ValueType};
+use crate::ast::{Function, ValueType, pick};
 use crate::plan::{Kind, Node};
 use crate::value::Timeline;
 
@@ -35,6 +35,11 @@ pub(crate) fn scalars(
         Kind::Call { function, args, .. } => match (function, &args[..]) {
             (Function::Time, _) => Ok(each(&|step| on.time(step) as f64 / 1000.0)),
             (Function::Pi, _) => Ok(Scalars::Same(std::f64::consts::PI)),
+            (Function::MaxOf | Function::MinOf, [a, b]) => {
+                let largest = *function == Function::MaxOf;
+                let (a, b) = (scalars(evaluator, a, on)?, scalars(evaluator, b, on)?);
+                Ok(each(&|step| pick(largest, a.at(step), b.at(step))))
+            }
             (Function::Scalar, [vector]) => only_element(evaluator, vector, on),
             _ => Err(not_a_scalar(node)),
         },

@@ -6,6 +6,7 @@
 
 pub(crate) mod buckets;
 mod counting;
+pub(crate) mod extended;
 mod extremes;
 mod order;
 mod rate;

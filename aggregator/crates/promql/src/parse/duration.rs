@@ -1,11 +1,6 @@
-use system_stats_model::sample::Millis;
-
 use super::token::{Kind, Token};
 use super::{Fault, Parsed, Parser, bounded};
-use crate::ast::{BinaryOp, Duration, DurationExpr, DurationOp, Span};
-
-/// The longest duration either way, in seconds: what 63 bits of nanoseconds hold.
-const LONGEST_SECONDS: f64 = 9_223_372_036.854_775;
+use crate::ast::{BinaryOp, Duration, DurationExpr, DurationOp, LONGEST_SECONDS, QueryTimes, Span};
 
 /// How tight the operand of a sign binds.
 const POWER: u8 = 3;
@@ -17,49 +12,79 @@ struct Place {
 }
 
 const IN_BRACKETS: Place = Place {
-    context: "subquery selector",
-    expected: "number or duration",
+    context: "subquery or range selector",
+    expected: "number, duration, step(), or range()",
 };
 
 const BEHIND_COLON: Place = Place {
     context: "subquery selector",
-    expected: "number or duration or \"]\"",
+    expected: "number, duration, step(), range(), or \"]\"",
 };
 
 const BEHIND_OFFSET: Place = Place {
     context: "offset",
-    expected: "number or duration",
+    expected: "number, duration, step(), or range()",
 };
+
+/// A word that is a duration together with the parentheses behind it.
+#[derive(Clone, Copy)]
+enum Word {
+    Times(QueryTimes),
+    /// The larger or the smaller of two.
+    Pick {
+        largest: bool,
+    },
+}
+
+impl Word {
+    fn named(word: &str) -> Option<Self> {
+        Some(match word.to_ascii_lowercase().as_str() {
+            "step" => Self::Times(QueryTimes::Step),
+            "range" => Self::Times(QueryTimes::Range),
+            // The short ones are what the others were called at first.
+            "max_of" | "max" => Self::Pick { largest: true },
+            "min_of" | "min" => Self::Pick { largest: false },
+            _ => return None,
+        })
+    }
+}
 
 impl Parser<'_> {
     /// The range in brackets.
     pub(super) fn range_duration(&mut self) -> Parsed<Duration> {
         let expr = self.duration_expression(0, &IN_BRACKETS)?;
-        positive(resolve(expr)?)
+        resolve(expr, true)
     }
 
     /// The step of a subquery.
     pub(super) fn step_duration(&mut self) -> Parsed<Duration> {
         let expr = self.duration_expression(0, &BEHIND_COLON)?;
-        positive(resolve(expr)?)
+        resolve(expr, true)
     }
 
-    /// Behind `offset`: a literal with or without a sign, or a computation that begins with a
-    /// parenthesis or a second sign. Without them, `a offset 5m * 2` is a product.
+    /// Behind `offset`: a literal, a word or something in parentheses with or without a sign, or a
+    /// computation that begins with a parenthesis or a second sign. Without them,
+    /// `a offset 5m * 2` is a product.
     pub(super) fn offset_duration(&mut self) -> Parsed<Duration> {
         let token = self.peek()?;
-        let first = if sign_of(token.kind).is_some() {
-            self.peek_second_kind()?
-        } else {
-            Some(token.kind)
+        let sign = sign_of(token.kind);
+        let computes = match sign {
+            Some(_) => self
+                .peek_second_kind()?
+                .is_some_and(|second| sign_of(second).is_some()),
+            None => token.kind == Kind::LeftParen,
         };
-        let computes = |kind| kind == Kind::LeftParen || sign_of(kind).is_some();
-        let expr = if first.is_some_and(computes) {
-            self.duration_expression(0, &BEHIND_OFFSET)?
+        let place = &BEHIND_OFFSET;
+        let expr = if computes {
+            self.duration_expression(0, place)?
+        } else if let Some(sign) = sign {
+            self.next()?;
+            let operand = self.duration_operand(place)?;
+            signed(token.span, sign, operand)
         } else {
-            self.duration_literal(&BEHIND_OFFSET)?
+            self.duration_operand(place)?
         };
-        Ok(resolve(expr)?.0)
+        resolve(expr, false)
     }
 
     fn duration_expression(&mut self, floor: u8, place: &Place) -> Parsed<DurationExpr> {
@@ -112,14 +137,15 @@ impl Parser<'_> {
             return self.signed_duration(place);
         }
         if token.kind != Kind::LeftParen {
-            return self.duration_literal(place);
+            let is_word = token.kind.is_word();
+            return match Word::named(self.value(token)).filter(|_| is_word) {
+                Some(word) => self.duration_word(word, place),
+                None => self.duration_literal(place),
+            };
         }
         self.next()?;
         let inner = self.duration_expression(0, place)?;
-        let close = self.next()?;
-        if close.kind != Kind::RightParen {
-            return Err(self.unexpected_in(close, place.context, place.expected));
-        }
+        let close = self.expect_in(Kind::RightParen, place)?;
         self.allow_computation(inner.span())?;
         if matches!(inner, DurationExpr::Number { .. }) {
             return Ok(inner);
@@ -132,44 +158,60 @@ impl Parser<'_> {
 
     fn signed_duration(&mut self, place: &Place) -> Parsed<DurationExpr> {
         let token = self.next()?;
-        let is_minus = sign_of(token.kind) == Some(-1.0);
         let operand = self.duration_expression(POWER, place)?;
-        let span = token.span.to(operand.span());
-        Ok(match operand {
-            DurationExpr::Number {
-                value, is_duration, ..
-            } => DurationExpr::Number {
-                value: if is_minus { -value } else { value },
-                is_duration,
-                span,
-            },
-            expr if is_minus => DurationExpr::Negative {
-                expr: Box::new(expr),
-                span,
-            },
-            expr => expr,
-        })
+        let sign = sign_of(token.kind).unwrap_or(1.0);
+        Ok(signed(token.span, sign, operand))
+    }
+
+    /// `step()`, `range()`, `min_of(…, …)` or `max_of(…, …)`.
+    fn duration_word(&mut self, word: Word, place: &Place) -> Parsed<DurationExpr> {
+        let token = self.next()?;
+        self.expect_in(Kind::LeftParen, place)?;
+        let expr = match word {
+            Word::Times(which) => {
+                let close = self.expect_in(Kind::RightParen, place)?;
+                let span = token.span.to(close.span);
+                DurationExpr::Times { which, span }
+            }
+            Word::Pick { largest } => {
+                let lhs = self.duration_expression(0, place)?;
+                self.expect_in(Kind::Comma, place)?;
+                let rhs = self.duration_expression(0, place)?;
+                let close = self.expect_in(Kind::RightParen, place)?;
+                DurationExpr::Pick {
+                    largest,
+                    lhs: Box::new(lhs),
+                    rhs: Box::new(rhs),
+                    span: token.span.to(close.span),
+                }
+            }
+        };
+        self.allow_computation(expr.span())?;
+        Ok(expr)
+    }
+
+    fn expect_in(&mut self, kind: Kind, place: &Place) -> Parsed<Token> {
+        let token = self.next()?;
+        if token.kind != kind {
+            return Err(self.unexpected_in(token, place.context, place.expected));
+        }
+        Ok(token)
     }
 
     fn duration_literal(&mut self, place: &Place) -> Parsed<DurationExpr> {
-        let mut token = self.next()?;
-        let mut span = token.span;
-        let sign = sign_of(token.kind);
-        if sign.is_some() {
-            token = self.next()?;
-            span.end = token.span.end;
-        }
+        let token = self.next()?;
         if !matches!(token.kind, Kind::Number | Kind::Duration) {
             return Err(self.unexpected_in(token, place.context, place.expected));
         }
-        let value = self.number(token)? * sign.unwrap_or(1.0);
-        if !is_in_range(value) {
-            return Err(Fault::new(span, "duration out of range"));
+        let value = self.number(token)?;
+        // NaN is none either.
+        if value.is_nan() || value.abs() > LONGEST_SECONDS {
+            return Err(Fault::new(token.span, "duration out of range"));
         }
         Ok(DurationExpr::Number {
             value,
             is_duration: token.kind == Kind::Duration,
-            span,
+            span: token.span,
         })
     }
 
@@ -179,6 +221,24 @@ impl Parser<'_> {
         }
         let message = "experimental duration expression is not enabled";
         Err(Fault::new(span, message))
+    }
+}
+
+fn signed(at: Span, sign: f64, operand: DurationExpr) -> DurationExpr {
+    let span = at.to(operand.span());
+    match operand {
+        DurationExpr::Number {
+            value, is_duration, ..
+        } => DurationExpr::Number {
+            value: value * sign,
+            is_duration,
+            span,
+        },
+        expr if sign < 0.0 => DurationExpr::Negative {
+            expr: Box::new(expr),
+            span,
+        },
+        expr => expr,
     }
 }
 
@@ -198,10 +258,6 @@ fn power_of(op: DurationOp) -> u8 {
     }
 }
 
-fn is_in_range(seconds: f64) -> bool {
-    seconds.abs() <= LONGEST_SECONDS
-}
-
 fn refuse_zero(op: DurationOp, token: Token, rhs: &DurationExpr) -> Parsed<()> {
     let is_zero = matches!(rhs, DurationExpr::Number { value, .. } if *value == 0.0);
     match op {
@@ -211,58 +267,20 @@ fn refuse_zero(op: DurationOp, token: Token, rhs: &DurationExpr) -> Parsed<()> {
     }
 }
 
-/// The duration that a computation leads to, and where it stands.
-fn resolve(expr: DurationExpr) -> Parsed<(Duration, Span)> {
-    let span = expr.span();
-    let seconds = seconds_of(&expr)?;
-    if !is_in_range(seconds) {
-        return Err(Fault::new(span, "duration out of range"));
-    }
-    let (millis, expr) = match expr {
-        // Rounding to microseconds first takes back what the fraction lost as a binary one.
-        DurationExpr::Number { .. } => ((seconds * 1e6).round() / 1e3, None),
-        _ => (seconds * 1000.0, Some(expr)),
+/// The duration that a computation leads to. One that depends on the query's times is looked at
+/// when these are known.
+fn resolve(expr: DurationExpr, must_be_positive: bool) -> Parsed<Duration> {
+    let at_one_time = |_: QueryTimes| 0.0;
+    let millis = if must_be_positive {
+        expr.positive_millis(&at_one_time)
+    } else {
+        expr.millis(&at_one_time)
     };
-    let millis = whole_millis(millis);
-    Ok((Duration { millis, expr }, span))
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the fraction is what is cut off, and the range has been checked"
-)]
-fn whole_millis(millis: f64) -> Millis {
-    millis as Millis
-}
-
-fn positive((duration, span): (Duration, Span)) -> Parsed<Duration> {
-    if duration.millis <= 0 {
-        return Err(Fault::new(span, "duration must be greater than 0"));
-    }
-    Ok(duration)
-}
-
-fn seconds_of(expr: &DurationExpr) -> Parsed<f64> {
-    Ok(match expr {
-        DurationExpr::Number { value, .. } => *value,
-        DurationExpr::Negative { expr, .. } => -seconds_of(expr)?,
-        DurationExpr::Paren { expr, .. } => seconds_of(expr)?,
-        DurationExpr::Binary { op, lhs, rhs } => {
-            let (left, right) = (seconds_of(lhs)?, seconds_of(rhs)?);
-            match op {
-                DurationOp::Add => left + right,
-                DurationOp::Sub => left - right,
-                DurationOp::Mul => left * right,
-                DurationOp::Pow => left.powf(right),
-                DurationOp::Div if right == 0.0 => {
-                    return Err(Fault::new(expr.span(), "division by zero"));
-                }
-                DurationOp::Mod if right == 0.0 => {
-                    return Err(Fault::new(expr.span(), "modulo by zero"));
-                }
-                DurationOp::Div => left / right,
-                DurationOp::Mod => left % right,
-            }
-        }
-    })
+    let millis = match millis {
+        Err(_) if expr.is_timed() => 0,
+        millis => millis?,
+    };
+    let is_literal = matches!(expr, DurationExpr::Number { .. });
+    let expr = Some(expr).filter(|_| !is_literal);
+    Ok(Duration { millis, expr })
 }

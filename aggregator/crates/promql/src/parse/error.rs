@@ -1,4 +1,4 @@
-use crate::ast::{Position, Span};
+use crate::ast::{DurationFault, Position, Span};
 
 /// An expression cannot be read; the message begins with the place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,9 +18,15 @@ fn place(position: Option<Position>) -> String {
 
 /// What the stages of the parser raise: they know the span only.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     span: Span,
     message: String,
+}
+
+impl From<DurationFault> for Fault {
+    fn from(fault: DurationFault) -> Self {
+        Self::new(fault.span, fault.message)
+    }
 }
 
 impl Fault {
@@ -29,7 +35,7 @@ impl Fault {
         Self { span, message }
     }
 
-    pub(super) fn locate(self, text: &str) -> ParseError {
+    pub(crate) fn locate(self, text: &str) -> ParseError {
         ParseError {
             position: (!text.is_empty()).then(|| self.span.position(text)),
             message: self.message,

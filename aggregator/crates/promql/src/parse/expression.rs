@@ -69,7 +69,11 @@ impl Parser<'_> {
             Kind::String => self.string_literal(),
             Kind::LeftParen => self.parenthesized(),
             Kind::LeftBrace => self.vector_selector(),
-            Kind::Identifier if self.peek_second_kind()? == Some(Kind::LeftParen) => self.call(),
+            Kind::Identifier | Kind::Special
+                if self.peek_second_kind()? == Some(Kind::LeftParen) =>
+            {
+                self.call()
+            }
             Kind::Aggregator(op) if self.begins_aggregate()? => self.aggregate(op),
             // Its parenthesis belongs to the modifier it looks like, which cannot be here.
             kind if kind.is_word() && self.peek_second_kind()? == Some(Kind::LeftParen) => {

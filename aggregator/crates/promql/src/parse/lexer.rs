@@ -103,10 +103,10 @@ impl<'a> Lexer<'a> {
                 self.take_while(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':');
                 self.token(Kind::of_word(&self.text[self.start..self.at]))
             }
-            _ if first != ':' => self.fault(format!(
-                "unexpected character in duration expression: {}",
-                quote_char(first)
-            )),
+            _ if first != ':' => {
+                let shown = quote_char(first);
+                self.duration_word(|| format!("unexpected character: {shown}, expected ':'"))
+            }
             Bracket::Step => self.fault("unexpected colon ':'"),
             Bracket::Opened | Bracket::Range => {
                 self.bracket = Bracket::Step;
@@ -124,7 +124,30 @@ impl<'a> Lexer<'a> {
                 self.fault("unexpected colon before duration in duration expression")
             }
             Some('[') => self.fault("unexpected character in duration expression: '['"),
+            Some(',') => self.token(Kind::Comma),
+            Some(c) if c.is_ascii_alphabetic() || c == '_' => {
+                let shown = quote_char(c);
+                self.duration_word(|| {
+                    format!("unexpected character in duration expression: {shown}")
+                })
+            }
             Some(c) => self.shared(c, "unexpected character in duration expression: "),
+        }
+    }
+
+    /// A word that computes durations, in brackets behind its first letter. `complaint` is about
+    /// any other.
+    fn duration_word(&mut self, complaint: impl FnOnce() -> String) -> Lexed {
+        self.take_while(|c| c.is_ascii_alphabetic() || c == '_');
+        let word = self.text[self.start..self.at].to_ascii_lowercase();
+        match word.as_str() {
+            "step" | "range" | "min_of" | "max_of" | "min" | "max" => {
+                if self.bracket == Bracket::Opened && matches!(word.as_str(), "step" | "range") {
+                    self.bracket = Bracket::Range;
+                }
+                self.token(Kind::of_word(&word))
+            }
+            _ => self.fault(complaint()),
         }
     }
 

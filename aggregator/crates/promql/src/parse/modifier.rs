@@ -2,7 +2,7 @@ use system_stats_model::sample::Millis;
 
 use super::token::{Keyword, Kind};
 use super::{Fault, Parsed, Parser, Tree};
-use crate::ast::{At, Duration, Expr, Span};
+use crate::ast::{At, Duration, Expr, Extent, Span};
 
 /// What modifiers change in a selector or a subquery.
 struct Modified<'a> {
@@ -32,6 +32,12 @@ impl Parser<'_> {
                 Kind::LeftBracket => tree = self.range(tree)?,
                 Kind::Keyword(Keyword::Offset) => self.offset(&mut tree.expr)?,
                 Kind::At => self.at(&mut tree.expr)?,
+                Kind::Keyword(Keyword::Anchored) => {
+                    self.extent(&mut tree.expr, Extent::Anchored)?;
+                }
+                Kind::Keyword(Keyword::Smoothed) => {
+                    self.extent(&mut tree.expr, Extent::Smoothed)?;
+                }
                 _ => return Ok(tree),
             }
         }
@@ -73,12 +79,35 @@ impl Parser<'_> {
         Ok(())
     }
 
+    fn extent(&mut self, expr: &mut Expr, extent: Extent) -> Parsed<()> {
+        self.next()?;
+        let (span, word) = (expr.span(), extent.as_str());
+        let refuse = |what: &str| Err(Fault::new(span, format!("{word} modifier {what}")));
+        if !self.options.extended_selectors {
+            return refuse("is experimental and not enabled");
+        }
+        let (selector, span) = match expr {
+            Expr::Vector(selector) => (selector, None),
+            Expr::Matrix(matrix) => (&mut matrix.selector, Some(&mut matrix.span)),
+            Expr::Subquery(_) => return refuse("is not supported for subqueries"),
+            _ => return refuse("not implemented"),
+        };
+        if selector.extent.is_some_and(|other| other != extent) {
+            let message = "anchored and smoothed modifiers cannot be used together";
+            return Err(Fault::new(expr.span(), message));
+        }
+        selector.extent = Some(extent);
+        span.unwrap_or(&mut selector.span).end = self.last_end;
+        Ok(())
+    }
+
     /// What stands behind `@`; a time that cannot be is the fault of what it is applied to.
     fn at_time(&mut self, modified: Span) -> Parsed<At> {
         const CONTEXT: &str = "@";
         const EXPECTED: &str = "timestamp";
         let token = self.peek()?;
-        if token.kind != Kind::Bound {
+        let word = self.value(token).to_ascii_lowercase();
+        if token.kind != Kind::Special || !matches!(word.as_str(), "start" | "end") {
             let seconds = self.signed_number(CONTEXT, EXPECTED)?;
             return Ok(At::Time(millis_of(seconds, modified)?));
         }
@@ -89,8 +118,7 @@ impl Parser<'_> {
                 return Err(self.unexpected_in(parenthesis, CONTEXT, EXPECTED));
             }
         }
-        let is_start = self.value(token).eq_ignore_ascii_case("start");
-        Ok(if is_start { At::Start } else { At::End })
+        Ok(if word == "start" { At::Start } else { At::End })
     }
 }
 

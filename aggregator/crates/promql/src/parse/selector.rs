@@ -49,6 +49,7 @@ impl Parser<'_> {
             matchers,
             offset: None,
             at: None,
+            extent: None,
             span,
         })
     }

@@ -8,6 +8,7 @@ fn everything() -> ParseOptions {
     ParseOptions {
         experimental_functions: true,
         fill_modifiers: true,
+        extended_selectors: true,
         ..ParseOptions::default()
     }
 }
@@ -102,6 +103,22 @@ fn what_is_not_enabled_is_refused() {
         (
             "a offset (5m)",
             "1:11: parse error: experimental duration expression is not enabled",
+        ),
+        (
+            "a offset -step()",
+            "1:11: parse error: experimental duration expression is not enabled",
+        ),
+        (
+            "rate(a[5m] smoothed)",
+            "1:6: parse error: smoothed modifier is experimental and not enabled",
+        ),
+        (
+            "1 + (a anchored)",
+            "1:6: parse error: anchored modifier is experimental and not enabled",
+        ),
+        (
+            "vector(step())",
+            "1:8: parse error: function \"step\" is not enabled",
         ),
         (
             "a + fill(0) b",

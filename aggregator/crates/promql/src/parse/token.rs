@@ -27,12 +27,13 @@ pub(super) enum Kind {
     Operator(BinaryOp),
     Aggregator(AggregateOp),
     Keyword(Keyword),
-    /// `start` or `end`, which mean something behind `@`
-    Bound,
+    /// A word that means something with parentheses behind it: `start`, `step` and the like
+    Special,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keyword {
+    Anchored,
     Bool,
     By,
     GroupLeft,
@@ -40,6 +41,7 @@ pub(super) enum Keyword {
     Ignoring,
     Offset,
     On,
+    Smoothed,
     Without,
 }
 
@@ -64,6 +66,7 @@ impl Kind {
             "or" => Self::Operator(BinaryOp::Or),
             "unless" => Self::Operator(BinaryOp::Unless),
             "atan2" => Self::Operator(BinaryOp::Atan2),
+            "anchored" => Self::Keyword(Keyword::Anchored),
             "bool" => Self::Keyword(Keyword::Bool),
             "by" => Self::Keyword(Keyword::By),
             "group_left" => Self::Keyword(Keyword::GroupLeft),
@@ -71,8 +74,9 @@ impl Kind {
             "ignoring" => Self::Keyword(Keyword::Ignoring),
             "offset" => Self::Keyword(Keyword::Offset),
             "on" => Self::Keyword(Keyword::On),
+            "smoothed" => Self::Keyword(Keyword::Smoothed),
             "without" => Self::Keyword(Keyword::Without),
-            "start" | "end" => Self::Bound,
+            "start" | "end" | "step" | "range" | "min_of" | "max_of" => Self::Special,
             "inf" | "nan" => Self::Number,
             _ => aggregator().map_or_else(|| Self::plain_word(word), Self::Aggregator),
         }
@@ -93,7 +97,7 @@ impl Kind {
             | Self::MetricIdentifier
             | Self::Aggregator(_)
             | Self::Keyword(_)
-            | Self::Bound => true,
+            | Self::Special => true,
             Self::Operator(op) => op.is_set() || op == BinaryOp::Atan2,
             _ => false,
         }

@@ -2,30 +2,82 @@ use std::collections::HashMap;
 
 use system_stats_model::labels::METRIC_NAME;
 use system_stats_model::matcher::Matcher;
+use system_stats_model::sample::Millis;
 
+use super::fetch::TimeSpan;
 use super::node::{Kind, Node, RangeNode, SelectNode, SubqueryNode};
 use crate::ast::{
-    Aggregate, Binary, Call, Expr, Function, Sign, Subquery, ValueType, VectorSelector,
+    Aggregate, Binary, Call, Duration, DurationFault, Expr, Function, QueryTimes, Sign, Subquery,
+    ValueType, VectorSelector,
 };
 use crate::eval::binary_operation;
 
 /// The name of the series that `info` joins with when it is not told.
 const TARGET_INFO: &str = "target_info";
 
-/// The tree, and how often each selector occurs in it.
-pub(super) fn build(expr: &Expr) -> (Node, Vec<usize>) {
-    let mut builder = Builder::default();
-    let root = builder.node(expr);
-    (root, builder.uses)
+/// What is made of an expression for queries of some times.
+pub(super) struct Built {
+    pub(super) root: Node,
+    /// How often each selector occurs in it.
+    pub(super) uses: Vec<usize>,
+    /// Whether queries of other times have another plan.
+    pub(super) is_timed: bool,
+    /// The first duration that makes no sense at these times.
+    pub(super) fault: Option<DurationFault>,
 }
 
-#[derive(Default)]
+pub(super) fn build(expr: &Expr, span: TimeSpan) -> Built {
+    let mut builder = Builder {
+        span,
+        ids: HashMap::new(),
+        uses: Vec::new(),
+        is_timed: false,
+        fault: None,
+    };
+    let root = builder.node(expr);
+    Built {
+        root,
+        uses: builder.uses,
+        is_timed: builder.is_timed,
+        fault: builder.fault,
+    }
+}
+
 struct Builder {
+    span: TimeSpan,
     ids: HashMap<String, usize>,
     uses: Vec<usize>,
+    is_timed: bool,
+    fault: Option<DurationFault>,
 }
 
 impl Builder {
+    /// The length of a range or a step.
+    fn length(&mut self, duration: &Duration) -> Millis {
+        self.millis(duration, true)
+    }
+
+    fn offset(&mut self, offset: Option<&Duration>) -> Millis {
+        offset.map_or(0, |offset| self.millis(offset, false))
+    }
+
+    fn millis(&mut self, duration: &Duration, must_be_positive: bool) -> Millis {
+        let Some(expr) = duration.timed() else {
+            return duration.millis;
+        };
+        self.is_timed = true;
+        let times = |which| self.span.seconds(which);
+        let millis = if must_be_positive {
+            expr.positive_millis(&times)
+        } else {
+            expr.millis(&times)
+        };
+        millis.unwrap_or_else(|fault| {
+            self.fault.get_or_insert(fault);
+            0
+        })
+    }
+
     fn node(&mut self, expr: &Expr) -> Node {
         let (kind, is_invariant) = match expr {
             Expr::Paren(paren) => return self.node(&paren.expr),
@@ -35,7 +87,7 @@ impl Builder {
             Expr::Matrix(matrix) => {
                 let select = self.select(&matrix.selector);
                 let is_invariant = select.at.is_some();
-                let range = matrix.range.millis;
+                let range = self.length(&matrix.range);
                 (Kind::Range(RangeNode { select, range }), is_invariant)
             }
             Expr::Subquery(subquery) => self.subquery(subquery),
@@ -71,8 +123,9 @@ impl Builder {
     fn select(&mut self, selector: &VectorSelector) -> SelectNode {
         let mut select = SelectNode {
             matchers: selector.matchers.clone(),
-            offset: selector.offset_millis(),
+            offset: self.offset(selector.offset.as_ref()),
             at: selector.at,
+            extent: selector.extent,
             id: 0,
         };
         select.id = self.id_of(&select);
@@ -82,7 +135,10 @@ impl Builder {
     fn id_of(&mut self, select: &SelectNode) -> usize {
         let mut conditions: Vec<String> = select.matchers.iter().map(ToString::to_string).collect();
         conditions.sort_unstable();
-        let key = format!("{conditions:?} {} {:?}", select.offset, select.at);
+        let key = format!(
+            "{conditions:?} {} {:?} {:?}",
+            select.offset, select.at, select.extent
+        );
         let next = self.ids.len();
         let id = *self.ids.entry(key).or_insert(next);
         self.uses.resize(self.ids.len(), 0);
@@ -93,9 +149,9 @@ impl Builder {
     fn subquery(&mut self, subquery: &Subquery) -> (Kind, bool) {
         let node = SubqueryNode {
             expr: self.node(&subquery.expr),
-            range: subquery.range.millis,
-            step: subquery.step.as_ref().map(|step| step.millis),
-            offset: subquery.offset_millis(),
+            range: self.length(&subquery.range),
+            step: subquery.step.as_ref().map(|step| self.length(step)),
+            offset: self.offset(subquery.offset.as_ref()),
             at: subquery.at,
         };
         let is_invariant = node.at.is_some();
@@ -103,6 +159,10 @@ impl Builder {
     }
 
     fn call(&mut self, call: &Call) -> (Kind, bool) {
+        if let Some(seconds) = self.of_query(call.function) {
+            self.is_timed = true;
+            return (Kind::Number(seconds), true);
+        }
         let info = (call.function == Function::Info).then(|| self.info(call));
         // The second argument of `info` is no value but a description of what it looks up.
         let values = if info.is_some() { 1 } else { call.args.len() };
@@ -126,6 +186,19 @@ impl Builder {
         (kind, is_invariant)
     }
 
+    /// The value of a function that names one of the query's times, in seconds.
+    fn of_query(&self, function: Function) -> Option<f64> {
+        let TimeSpan { start, .. } = self.span;
+        let seconds = |millis: Millis| millis as f64 / 1000.0;
+        match function {
+            Function::Start => Some(seconds(start)),
+            Function::End => Some(seconds(self.span.last())),
+            Function::Step => Some(self.span.seconds(QueryTimes::Step)),
+            Function::Range => Some(self.span.seconds(QueryTimes::Range)),
+            _ => None,
+        }
+    }
+
     /// What `info` looks up: the series of its second argument, `target_info` unless that names
     /// others.
     fn info(&mut self, call: &Call) -> SelectNode {
@@ -140,6 +213,7 @@ impl Builder {
             matchers,
             offset: 0,
             at: None,
+            extent: None,
             id: 0,
         };
         select.id = self.id_of(&select);

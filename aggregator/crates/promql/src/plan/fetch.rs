@@ -4,8 +4,8 @@ use system_stats_model::sample::{Millis, TimeRange};
 use system_stats_model::source::{Fetch, Selector};
 
 use super::Plan;
-use super::node::{Kind, Node, SelectNode, SubqueryNode};
-use crate::ast::{At, Function};
+use super::node::{Kind, Node, RangeNode, SelectNode, SubqueryNode};
+use crate::ast::{At, Extent, Function, QueryTimes};
 use crate::value::Timeline;
 
 /// The times at which a query asks for values, in milliseconds.
@@ -44,9 +44,22 @@ impl TimeSpan {
         at.map(|at| match at {
             At::Time(time) => time,
             At::Start => self.start,
-            At::End if self.step == 0 => self.start,
-            At::End => self.end,
+            At::End => self.last(),
         })
+    }
+
+    /// The end of the query.
+    pub(crate) fn last(&self) -> Millis {
+        if self.step == 0 { self.start } else { self.end }
+    }
+
+    /// One of the lengths that a query has, in seconds.
+    pub(crate) fn seconds(&self, which: QueryTimes) -> f64 {
+        let millis = match which {
+            QueryTimes::Step => self.step,
+            QueryTimes::Range => self.last().saturating_sub(self.start),
+        };
+        millis as f64 / 1000.0
     }
 }
 
@@ -137,7 +150,12 @@ impl Plan {
     /// multiples of a resolution, and buckets answer what is asked of the samples.
     #[must_use]
     pub fn wanted(&self, span: &TimeSpan, lookup: &Lookup) -> Vec<Fetch> {
-        self.fetches(span, lookup).fetches
+        match self.timed(span) {
+            Ok(Some(plan)) => plan.fetches(span, lookup).fetches,
+            Ok(None) => self.fetches(span, lookup).fetches,
+            // It cannot be evaluated either.
+            Err(_) => Vec::new(),
+        }
     }
 
     pub(crate) fn fetches(&self, span: &TimeSpan, lookup: &Lookup) -> Fetches {
@@ -169,6 +187,28 @@ pub(crate) enum Want {
     Newest(Millis),
     /// Those of the last milliseconds, for a function if there is one.
     Window(Millis, Option<Function>),
+    /// Those of the last milliseconds, and those so much before or, where the selector is smoothed,
+    /// behind them.
+    Around(Millis, Millis),
+}
+
+impl Want {
+    /// What an instant selector asks for.
+    pub(crate) fn newest(select: &SelectNode, lookup: &Lookup) -> Self {
+        match select.extent {
+            Some(Extent::Smoothed) => Self::Around(0, lookup.lookback),
+            // There is no beginning to be anchored.
+            Some(Extent::Anchored) | None => Self::Newest(lookup.lookback),
+        }
+    }
+
+    /// What a range asks for.
+    pub(crate) fn window(range: &RangeNode, function: Option<Function>, lookup: &Lookup) -> Self {
+        match range.select.extent {
+            Some(_) => Self::Around(range.range, lookup.lookback),
+            None => Self::Window(range.range, function),
+        }
+    }
 }
 
 /// The stretch of samples that a selector looks at, left end open: `(first - length, last]`, and
@@ -186,10 +226,15 @@ pub(crate) fn stretch(select: &SelectNode, span: &TimeSpan, on: &Timeline, want:
             (length, resolution_of(&[reference.first, step, length]))
         }
         Want::Window(length, _) => (length, None),
+        Want::Around(length, around) => (length.saturating_add(around), None),
+    };
+    let behind = match want {
+        Want::Around(_, around) if select.extent == Some(Extent::Smoothed) => around,
+        _ => 0,
     };
     let range = TimeRange {
         start: reference.first.saturating_sub(length).saturating_add(1),
-        end: reference.last(),
+        end: reference.last().saturating_add(behind),
     };
     Look { range, resolution }
 }
@@ -231,9 +276,13 @@ impl Walk {
         let newest = Want::Newest(self.lookup.lookback);
         let mut of = None;
         match &node.kind {
-            Kind::Select(select) => self.add(select, on, newest),
+            Kind::Select(select) => self.add(select, on, Want::newest(select, &self.lookup)),
             Kind::Range(range) => {
-                self.add(&range.select, on, Want::Window(range.range, function));
+                self.add(
+                    &range.select,
+                    on,
+                    Want::window(range, function, &self.lookup),
+                );
             }
             Kind::Subquery(subquery) => {
                 let at = self.span.resolve(subquery.at);

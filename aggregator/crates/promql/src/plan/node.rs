@@ -2,7 +2,7 @@ use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::Millis;
 
 use crate::ast::{
-    AggregateOp, At, BinaryOp, Function, Span, StringLiteral, ValueType, VectorMatching,
+    AggregateOp, At, BinaryOp, Extent, Function, Span, StringLiteral, ValueType, VectorMatching,
 };
 use crate::print::quote_literal;
 
@@ -51,6 +51,7 @@ pub(crate) struct SelectNode {
     pub(crate) matchers: Vec<Matcher>,
     pub(crate) offset: Millis,
     pub(crate) at: Option<At>,
+    pub(crate) extent: Option<Extent>,
     /// The number of the selector; those that are alike in all of the above share it.
     pub(crate) id: usize,
 }

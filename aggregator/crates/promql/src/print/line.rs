@@ -6,8 +6,8 @@ use system_stats_model::matcher::{MatchOp, Matcher};
 use super::duration::format_duration;
 use super::quoting::{label_name, quote, quote_literal};
 use crate::ast::{
-    Aggregate, At, Binary, Call, Cardinality, Duration, DurationExpr, Expr, MatrixSelector,
-    NumberLiteral, Subquery, VectorMatching, VectorSelector,
+    Aggregate, At, Binary, Call, Cardinality, Duration, DurationExpr, Expr, Extent, MatrixSelector,
+    NumberLiteral, QueryTimes, Subquery, VectorMatching, VectorSelector,
 };
 
 impl fmt::Display for Expr {
@@ -94,8 +94,9 @@ fn matcher(matcher: &Matcher) -> String {
     format!("{name}{}{value}", matcher.op())
 }
 
-/// ` @ …` and ` offset …`.
+/// ` anchored`, ` @ …` and ` offset …`.
 struct Modifiers<'a> {
+    extent: Option<Extent>,
     at: Option<At>,
     offset: Option<&'a Duration>,
 }
@@ -103,6 +104,7 @@ struct Modifiers<'a> {
 impl<'a> Modifiers<'a> {
     fn of_vector(selector: &'a VectorSelector) -> Self {
         Self {
+            extent: selector.extent,
             at: selector.at,
             offset: selector.offset.as_ref(),
         }
@@ -111,6 +113,9 @@ impl<'a> Modifiers<'a> {
 
 impl fmt::Display for Modifiers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(extent) = self.extent {
+            write!(f, " {}", extent.as_str())?;
+        }
         match self.at {
             None => {}
             Some(At::Start) => f.write_str(" @ start()")?,
@@ -138,6 +143,7 @@ impl fmt::Display for SubquerySuffix<'_> {
             step.fmt(f)?;
         }
         let modifiers = Modifiers {
+            extent: None,
             at: self.0.at,
             offset: self.0.offset.as_ref(),
         };
@@ -165,6 +171,16 @@ impl fmt::Display for DurationExpr {
             Self::Number { value, .. } => f.write_str(&format_number(*value)),
             Self::Negative { expr, .. } => write!(f, "-{expr}"),
             Self::Binary { op, lhs, rhs } => write!(f, "{lhs} {op} {rhs}"),
+            Self::Times { which, .. } => f.write_str(match which {
+                QueryTimes::Step => "step()",
+                QueryTimes::Range => "range()",
+            }),
+            Self::Pick {
+                largest, lhs, rhs, ..
+            } => {
+                let word = if *largest { "max_of" } else { "min_of" };
+                write!(f, "{word}({lhs}, {rhs})")
+            }
             Self::Paren { expr, .. } => write!(f, "({expr})"),
         }
     }

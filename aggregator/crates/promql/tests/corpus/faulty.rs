@@ -74,10 +74,6 @@ fn what_cannot_be_read_names_its_line() {
             "line 2: an instant has exactly one value for each series",
         ),
         (
-            "load 1m\n  a {{sum:1}}",
-            "line 1: native histograms are not evaluated",
-        ),
-        (
             "eval instant at 0 a\n  expect maybe",
             "line 2: `expect maybe` is unknown or contradicts another one",
         ),
@@ -88,5 +84,32 @@ fn what_cannot_be_read_names_its_line() {
     ];
     for (script, expected) in scripts {
         assert_eq!(run(script, Names::Late).unwrap_err(), expected, "{script}");
+    }
+}
+
+#[test]
+fn what_could_see_native_histograms_stands_apart() {
+    let script = "load_with_nhcb 1m\n  c_bucket{le=\"1\"} 1\n\nload 1m\n  b{x=\"1\"} {{sum:1}}\n  b{x=\"2\"} 1\n\n";
+    let cases = [
+        ("b\n  b{x=\"2\"} 1", 1),
+        ("b{x=\"2\"}\n  b{x=\"2\"} 1", 0),
+        ("{x=~\"1|3\"} * 2\n  {x=\"1\"} 2", 1),
+        ("c\n", 1),
+        ("c_bucket\n  c_bucket{le=\"1\"} 1", 0),
+        ("a{x=\"1\"}\n  {} {{sum:1}}", 1),
+    ];
+    for (case, expected) in cases {
+        let outcome = run(
+            &format!("{LOAD}{script}eval instant at 0 {case}\n"),
+            Names::Late,
+        );
+        let outcome = outcome.unwrap();
+        assert_eq!(outcome.apart, expected, "{case}");
+        assert_eq!(outcome.cases, 1 - expected, "{case}");
+        assert!(
+            outcome.failures.is_empty(),
+            "{case}: {:?}",
+            outcome.failures
+        );
     }
 }

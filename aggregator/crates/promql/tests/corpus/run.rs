@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use system_stats_model::labels::{Labels, LabelsBuilder, METRIC_NAME};
 use system_stats_model::sample::Millis;
 use system_stats_model::source::FixedSource;
 use system_stats_promql::ast::{At, Expr, Function};
@@ -17,6 +18,8 @@ use crate::script::{Command, Eval, Load, parse_script};
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) cases: usize,
+    /// Cases that could see a native histogram; these are not evaluated.
+    pub(crate) apart: usize,
     pub(crate) failures: Vec<Failure>,
 }
 
@@ -39,6 +42,8 @@ pub(crate) enum Names {
 /// What expressions are evaluated over, and how.
 struct Data {
     source: FixedSource,
+    /// The series that would have native histograms.
+    natives: Vec<Labels>,
     names: Names,
 }
 
@@ -47,12 +52,17 @@ pub(crate) fn run(script: &str, names: Names) -> Result<Outcome, String> {
     let mut outcome = Outcome::default();
     let mut data = Data {
         source: FixedSource::default(),
+        natives: Vec::new(),
         names,
     };
     for command in parse_script(script)? {
         match command {
-            Command::Clear => data.source = FixedSource::default(),
-            Command::Load(load) => insert(&load, &mut data.source)?,
+            Command::Clear => {
+                data.source = FixedSource::default();
+                data.natives.clear();
+            }
+            Command::Load(load) => data.insert(&load),
+            Command::Eval(eval) if data.is_apart(&eval) => outcome.apart += 1,
             Command::Eval(eval) => {
                 outcome.cases += 1;
                 if let Err(message) = check(&eval, &data) {
@@ -68,32 +78,59 @@ pub(crate) fn run(script: &str, names: Names) -> Result<Outcome, String> {
     Ok(outcome)
 }
 
-/// Adds the samples of a block.
-fn insert(load: &Load, source: &mut FixedSource) -> Result<(), String> {
-    for (labels, points) in &load.series {
-        let mut time = 0;
-        for point in points {
-            match point {
-                Point::Nothing => {}
-                Point::Value(value) => source.insert(labels, time, *value),
-                Point::Histogram => {
-                    let line = load.line;
-                    return Err(format!("line {line}: native histograms are not evaluated"));
-                }
+impl Data {
+    /// Adds the samples of a block.
+    fn insert(&mut self, load: &Load) {
+        for (labels, points) in &load.series {
+            if points.iter().any(|point| matches!(point, Point::Histogram)) {
+                self.natives.push(labels.clone());
+                continue;
             }
-            time += load.gap;
+            let classic = labels.metric_name().strip_suffix("_bucket");
+            if let Some(name) = classic.filter(|_| load.makes_native) {
+                let mut native = LabelsBuilder::from(labels);
+                native.set(METRIC_NAME, name);
+                native.remove("le");
+                self.natives.push(native.build());
+            }
+            let mut time = 0;
+            for point in points {
+                if let Point::Value(value) = point {
+                    self.source.insert(labels, time, *value);
+                }
+                time += load.gap;
+            }
         }
     }
-    Ok(())
+
+    /// Whether a case could see a native histogram, or expects one.
+    fn is_apart(&self, eval: &Eval) -> bool {
+        let points = eval.series.iter().flat_map(|(_, points)| points);
+        let mut is_apart = points.into_iter().any(|p| matches!(p, Point::Histogram));
+        if let Ok(expr) = parse(&eval.text, &everything()) {
+            expr.for_each_selector(&mut |selector| {
+                let selects = |labels: &Labels| {
+                    let mut matchers = selector.matchers.iter();
+                    matchers.all(|m| m.matches(labels.get(m.name()).unwrap_or_default()))
+                };
+                is_apart |= self.natives.iter().any(selects);
+            });
+        }
+        is_apart
+    }
+}
+
+fn everything() -> ParseOptions {
+    ParseOptions {
+        experimental_functions: true,
+        fill_modifiers: true,
+        extended_selectors: true,
+        ..ParseOptions::default()
+    }
 }
 
 fn check(eval: &Eval, data: &Data) -> Result<(), String> {
-    let options = ParseOptions {
-        experimental_functions: true,
-        fill_modifiers: true,
-        ..ParseOptions::default()
-    };
-    let expr = match (parse(&eval.text, &options), &eval.expects.fail) {
+    let expr = match (parse(&eval.text, &everything()), &eval.expects.fail) {
         (Ok(expr), _) => expr,
         (Err(error), Some(expected)) if expected.holds(&error.to_string()) => return Ok(()),
         (Err(error), _) => return Err(error.to_string()),
@@ -139,7 +176,8 @@ fn check_tree(eval: &Eval, expr: &Expr, data: &Data) -> Result<(), String> {
     eval.expects.check(&output.warnings, &output.infos)?;
     compare(eval, &output.value)?;
     let is_plain = matches!(output.value, Value::Vector { .. } | Value::Scalar { .. });
-    if eval.span.step > 0 || !is_plain || eval.expects.ordered {
+    let is_timed = !matches!(Plan::new(expr, "").timed(&eval.span), Ok(None));
+    if eval.span.step > 0 || !is_plain || eval.expects.ordered || is_timed {
         return Ok(());
     }
     let middle = eval.span.start;
@@ -166,10 +204,7 @@ fn check_tree(eval: &Eval, expr: &Expr, data: &Data) -> Result<(), String> {
 }
 
 /// What an evaluation of the middle alone would have given.
-fn output_of(
-    eval: &Eval,
-    elements: impl Iterator<Item = (system_stats_model::labels::Labels, f64)>,
-) -> Result<Value, String> {
+fn output_of(eval: &Eval, elements: impl Iterator<Item = (Labels, f64)>) -> Result<Value, String> {
     use system_stats_promql::value::Element;
     let timestamp = eval.span.start;
     let elements: Vec<Element> = elements
@@ -225,8 +260,8 @@ fn copy(eval: &Eval) -> Eval {
 /// when something in it asks for the time of the evaluation by itself.
 fn pin(expr: &mut Expr, time: Millis) -> bool {
     use Function::{
-        DayOfMonth, DayOfWeek, DayOfYear, DaysInMonth, Hour, Info, Minute, Month, PredictLinear,
-        Time, Timestamp, Year,
+        DayOfMonth, DayOfWeek, DayOfYear, DaysInMonth, End, Hour, Info, Minute, Month,
+        PredictLinear, Start, Time, Timestamp, Year,
     };
     let fix = |at: &mut Option<At>| {
         if !matches!(at, Some(At::Time(_))) {
@@ -254,11 +289,13 @@ fn pin(expr: &mut Expr, time: Millis) -> bool {
                     | DayOfWeek
                     | DayOfYear
                     | DaysInMonth
+                    | End
                     | Hour
                     | Info
                     | Minute
                     | Month
                     | PredictLinear
+                    | Start
                     | Time
                     | Timestamp
                     | Year

@@ -17,9 +17,10 @@ pub(crate) enum Command {
 
 #[derive(Debug)]
 pub(crate) struct Load {
-    pub(crate) line: usize,
     /// The distance of the points.
     pub(crate) gap: Millis,
+    /// Whether classic histograms are native ones, too.
+    pub(crate) makes_native: bool,
     pub(crate) series: Vec<(Labels, Vec<Point>)>,
 }
 
@@ -75,14 +76,15 @@ impl<'a> Reader<'a> {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         Some(match word {
             "clear" => Ok(Command::Clear),
-            "load" | "load_with_nhcb" => self.load(rest),
+            "load" => self.load(rest, false),
+            "load_with_nhcb" => self.load(rest, true),
             _ if word.starts_with("eval") => self.eval(word, rest.trim()),
             _ => Err(format!("unknown command {word:?}")),
         })
     }
 
-    fn load(&mut self, gap: &str) -> Result<Command, String> {
-        let (line, gap) = (self.at, duration(gap)?);
+    fn load(&mut self, gap: &str, makes_native: bool) -> Result<Command, String> {
+        let gap = duration(gap)?;
         let mut series: Vec<(Labels, Vec<Point>)> = Vec::new();
         while let Some(text) = self.line() {
             let (labels, points) = parse_series(text).map_err(|error| error.to_string())?;
@@ -90,7 +92,11 @@ impl<'a> Reader<'a> {
             series.retain(|(other, _)| *other != labels);
             series.push((labels, points));
         }
-        Ok(Command::Load(Load { line, gap, series }))
+        Ok(Command::Load(Load {
+            gap,
+            makes_native,
+            series,
+        }))
     }
 
     fn eval(&mut self, word: &str, rest: &str) -> Result<Command, String> {

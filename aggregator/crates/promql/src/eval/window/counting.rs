@@ -27,15 +27,20 @@ pub(super) fn pairs(
     running: &mut Vec<u32>,
     counts: impl Fn(f64, f64) -> bool,
 ) {
+    run(windows.values, running, counts);
+    for (step, lo, hi) in windows.at_least(1) {
+        into.set(step, f64::from(running[hi - 1] - running[lo]));
+    }
+}
+
+/// Counts the neighbours that `counts` holds for up to each sample.
+pub(super) fn run(values: &[f64], running: &mut Vec<u32>, counts: impl Fn(f64, f64) -> bool) {
     running.clear();
     running.push(0);
     let mut count = 0;
-    for pair in windows.values.windows(2) {
+    for pair in values.windows(2) {
         count += u32::from(counts(pair[0], pair[1]));
         running.push(count);
-    }
-    for (step, lo, hi) in windows.at_least(1) {
-        into.set(step, f64::from(running[hi - 1] - running[lo]));
     }
 }
 

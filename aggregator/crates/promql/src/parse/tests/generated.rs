@@ -6,9 +6,9 @@ use system_stats_model::matcher::MatchOp;
 
 use super::*;
 use crate::ast::{
-    Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Cardinality, Duration, Fill, Function,
-    MatrixSelector, NumberLiteral, Paren, Sign, StringLiteral, Subquery, Unary, ValueType,
-    VectorMatching, VectorSelector,
+    Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Cardinality, Duration, Extent, Fill,
+    Function, MatrixSelector, NumberLiteral, Paren, Sign, StringLiteral, Subquery, Unary,
+    ValueType, VectorMatching, VectorSelector,
 };
 use crate::print::format_query;
 
@@ -55,6 +55,12 @@ const TOKENS: &[&str] = &[
     "atan2",
     "start",
     "end",
+    "step",
+    "range",
+    "min_of",
+    "max",
+    "anchored",
+    "smoothed",
     "rate",
     "abs",
     "info",
@@ -119,7 +125,9 @@ fn label() -> impl Strategy<Value = String> {
 }
 
 fn metric() -> impl Strategy<Value = String> {
-    let words = ["sum", "on", "bool", "offset", "start", "fill", "unless"];
+    let words = [
+        "sum", "on", "bool", "offset", "start", "step", "smoothed", "unless",
+    ];
     prop_oneof![
         "[a-z_:][a-z0-9_:]{0,8}".prop_filter("a number", |n| n != "inf" && n != "nan"),
         prop::sample::select(words.to_vec()).prop_map(str::to_owned),
@@ -153,18 +161,22 @@ fn at() -> impl Strategy<Value = Option<At>> {
 }
 
 fn selector() -> impl Strategy<Value = VectorSelector> {
-    (metric(), vec(matcher(), 0..3), offset(), at()).prop_map(|(name, mut matchers, offset, at)| {
-        // The canonical order is that of the printed matchers.
-        matchers.sort_by_key(printed_matcher);
-        matchers.push(Matcher::equal(METRIC_NAME, name.clone()));
-        VectorSelector {
-            name: Some(name),
-            matchers,
-            offset,
-            at,
-            span: Span::default(),
-        }
-    })
+    let extent = option::of(prop::sample::select(&[Extent::Anchored, Extent::Smoothed]));
+    (metric(), vec(matcher(), 0..3), offset(), at(), extent).prop_map(
+        |(name, mut matchers, offset, at, extent)| {
+            // The canonical order is that of the printed matchers.
+            matchers.sort_by_key(printed_matcher);
+            matchers.push(Matcher::equal(METRIC_NAME, name.clone()));
+            VectorSelector {
+                name: Some(name),
+                matchers,
+                offset,
+                at,
+                extent,
+                span: Span::default(),
+            }
+        },
+    )
 }
 
 fn printed_matcher(matcher: &Matcher) -> String {
@@ -173,6 +185,7 @@ fn printed_matcher(matcher: &Matcher) -> String {
         matchers: vec![matcher.clone()],
         offset: None,
         at: None,
+        extent: None,
         span: Span::default(),
     };
     selector.to_string()
