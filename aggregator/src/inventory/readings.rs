@@ -117,6 +117,9 @@ impl Readings {
                     if !rows.is_empty() {
                         return Some(Ok(rows));
                     }
+                    // Years may lie between two readings: a clock may be wrong by any time.
+                    let next = self.storage.next_hour(self.left.start);
+                    self.left.start = self.left.start.max(next.unwrap_or(Millis::MAX));
                 }
                 Err(error) => {
                     self.left.start = Millis::MAX;

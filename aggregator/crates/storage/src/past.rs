@@ -117,6 +117,17 @@ impl Past {
         first.map(|(start, _)| *start).min()
     }
 
+    /// When the first window begins that does not begin before `from`.
+    pub(crate) fn next(&self, tier: Tier, from: Millis) -> Option<Millis> {
+        let tiers = read(&self.tiers);
+        let packs = tiers
+            .get(&tier)
+            .into_iter()
+            .flat_map(|packs| packs.values());
+        let next = packs.filter_map(|windows| windows.range(from..).next());
+        next.map(|(start, _)| *start).min()
+    }
+
     /// How many windows there are.
     pub(crate) fn count(&self, tier: Tier) -> usize {
         let tiers = read(&self.tiers);

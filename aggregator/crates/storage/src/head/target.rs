@@ -123,6 +123,11 @@ impl TargetHead {
             .collect()
     }
 
+    /// When the first window begins that does not begin before `from`.
+    pub(crate) fn next(&self, from: Millis) -> Option<Millis> {
+        self.slots.range(from..).next().map(|(start, _)| *start)
+    }
+
     /// Takes a batch: all samples that `policy` allows.
     ///
     /// # Errors

@@ -11,11 +11,11 @@ use system_stats_model::source::{Fetch, Selector};
 
 use super::recall::{Departed, Recalled};
 use super::{Catalog, Inner, ReadError, Storage};
-use crate::head::Tally;
+use crate::head::{Tally, window_of};
 use crate::index::Entry;
 use crate::past::Deletion;
 use crate::snapshot::{Builder, Needs, Part, Picked, Snapshot, TierNeeds};
-use crate::store::StoreError;
+use crate::store::{StoreError, Tier};
 use crate::sync::read;
 
 /// So many series are looked at under one lock.
@@ -108,6 +108,19 @@ impl Storage {
         let blocks = self.inner.blocks(needs, &deletions).await?;
         let tiers = self.inner.tier_windows(tiers, &deletions).await?;
         Ok(builder.build(blocks, tiers))
+    }
+
+    /// When the first hour begins, from the one that holds `at` on, of which there are samples, of
+    /// whatever series; they may be deleted.
+    #[must_use]
+    pub fn next_hour(&self, at: Millis) -> Option<Millis> {
+        let from = window_of(at.max(0));
+        // Memory first: what leaves it in between is in the blocks by then.
+        let heads = self.inner.targets().into_iter();
+        let next = heads.filter_map(|target| Inner::head_of(&target).next(from));
+        let next = next.min();
+        let past = self.inner.past.next(Tier::Raw, from);
+        next.into_iter().chain(past).min()
     }
 
     /// Calls `visit` for every series that has a sample and satisfies all matchers, in no

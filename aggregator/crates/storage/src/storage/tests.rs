@@ -170,6 +170,8 @@ async fn samples_are_seen_at_once_and_again_after_a_restart() {
     assert_eq!(all(&storage).await, expected);
     assert_eq!(stats(&storage, &[]).await, before);
     assert_eq!(storage.newest(), Some(2000));
+    assert_eq!(storage.next_hour(1500), Some(0));
+    assert_eq!(storage.next_hour(3_600_000), None);
     let again = storage.target(&labels("job=node,instance=a")).unwrap();
     assert_eq!(again, target);
     assert_eq!(series(&storage, again, "up,job=node,instance=a"), up);
