@@ -1,8 +1,9 @@
 //! Services that report how they are.
 //!
 //! One that has said nothing for three of its usual intervals is unknown, whatever it said last.
-//! The usual interval is learnt from the reports themselves: the median of the last gaps between
-//! two reports of the same kind (its status, or one type of its metrics).
+//! The usual interval is learnt from the reports themselves: from the last gaps between two reports
+//! of the same kind (its status, or one type of its metrics), one that two thirds of them do not
+//! exceed. So neither a report that is sent twice nor a long silence makes it another.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Mutex;
@@ -21,6 +22,12 @@ const DEFAULT_INTERVAL: Millis = 60 * 1000;
 const MISSED: Millis = 3;
 /// Gaps that are remembered of a service.
 const GAPS: usize = 9;
+/// The shortest interval.
+const LEAST_INTERVAL: Millis = 1000;
+/// What follows sooner is said twice, and no gap.
+const LEAST_GAP: Millis = 100;
+/// Gaps that show an interval; until then it is not taken to be shorter than the default.
+const SHOWN: usize = 2;
 /// Kinds of reports told apart per service.
 const MAX_KINDS: usize = 64;
 /// Services known at once.
@@ -107,7 +114,7 @@ impl Known {
         if let Some(before) = self.heard.get_mut(kind) {
             let gap = now - *before;
             *before = now;
-            if gap > 0 {
+            if gap >= LEAST_GAP {
                 self.kept.gaps.push_back(gap);
             }
             while self.kept.gaps.len() > GAPS {
@@ -121,7 +128,7 @@ impl Known {
 
     fn at(&self, name: &str, now: Millis) -> Service {
         let kept = &self.kept;
-        let interval = median(kept.gaps.iter().copied()).unwrap_or(DEFAULT_INTERVAL);
+        let interval = usual(&kept.gaps);
         let silent = kept
             .reported
             .saturating_add(interval.saturating_mul(MISSED));
@@ -153,11 +160,18 @@ impl Known {
     }
 }
 
-/// The middle one, of an even number the higher of the two in the middle.
-pub(super) fn median(values: impl Iterator<Item = Millis>) -> Option<Millis> {
-    let mut values: Vec<Millis> = values.collect();
-    values.sort_unstable();
-    values.get(values.len() / 2).copied()
+/// The interval that gaps show.
+fn usual(gaps: &VecDeque<Millis>) -> Millis {
+    let mut sorted: Vec<Millis> = gaps.iter().copied().collect();
+    sorted.sort_unstable();
+    let usual = sorted.get(sorted.len() * 2 / 3).copied();
+    let is_shown = sorted.len() >= SHOWN;
+    let least = if is_shown {
+        LEAST_INTERVAL
+    } else {
+        DEFAULT_INTERVAL
+    };
+    usual.unwrap_or_default().max(least)
 }
 
 /// The services by name.
@@ -342,6 +356,26 @@ mod tests {
         said(&mut services, Down, 9900);
         assert_eq!(at(&services, 9901), (Down, 9500));
         assert_eq!(services.known["s"].kept.id, 1);
+    }
+
+    #[test]
+    fn what_is_said_twice_is_no_interval() {
+        const MINUTE: Millis = 60_000;
+        let mut services = Services::default();
+        for now in (0..90).chain([200]) {
+            said(&mut services, Up, now);
+        }
+        assert_eq!(at(&services, 180_200), (Up, 0), "a burst shows nothing");
+        for minute in 1..20 {
+            said(&mut services, Up, minute * MINUTE);
+            said(&mut services, Up, minute * MINUTE + 150);
+        }
+        let last = 19 * MINUTE + 150;
+        assert_eq!(at(&services, last + 179_000), (Up, 0), "two a minute");
+        assert_eq!(at(&services, last + 180_000).0, Unknown);
+        said(&mut services, Up, 80 * MINUTE);
+        let silent = 80 * MINUTE + 180_001;
+        assert_eq!(at(&services, silent).0, Unknown, "an hour is no interval");
     }
 
     #[test]
