@@ -60,6 +60,8 @@ async function main() {
     }));
     told.statuses = (await Promise.all(crowd)).map(([status]) => status);
     told.health = await client.get('/health');
+    // Node ends a program whose connection breaks while it still sends.
+    told.large = await client.post('/services/', { name: 'x'.repeat(9 << 20), status: 'up' });
     console.log(JSON.stringify(told));
 }
 

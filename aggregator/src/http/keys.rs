@@ -89,7 +89,7 @@ async fn guarded(
         return error.into_response();
     }
     let headers = request.headers();
-    if same_site::is_cross_site(headers) && !is_presented(state, headers) {
+    if same_site::is_cross_site(headers, &state.external_url) && !is_presented(state, headers) {
         return ApiError::CrossSite.into_response();
     }
     next.run(request).await
@@ -97,9 +97,12 @@ async fn guarded(
 
 /// The key of `Authorization: Bearer KEY` (RFC 6750); the scheme is spelt in any case.
 fn presented(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, key) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    let values = headers.get_all(AUTHORIZATION).into_iter();
+    let mut keys = values.filter_map(|value| {
+        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    keys.next()
 }
 
 #[cfg(test)]

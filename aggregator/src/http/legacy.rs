@@ -18,16 +18,4 @@ mod service;
 pub(super) mod services;
 pub(super) mod stack;
 
-use axum::extract::rejection::BytesRejection;
-use bytes::Bytes;
-
-use super::error::ApiError;
-use super::params;
-
-/// A request body as axum hands it over.
-pub(super) type Body = Result<Bytes, BytesRejection>;
-
-/// A body within its limit.
-fn bytes(body: Body) -> Result<Bytes, ApiError> {
-    params::body(body)
-}
+use super::params::Whole as Body;

@@ -16,6 +16,8 @@ use super::error::{ApiError, Dialect, render};
 
 /// The longest request body in bytes. A whole `/system` object of a big host is a tenth of it.
 pub const MAX_BODY: usize = 2 << 20;
+/// So much of a body that is longer than that is read and dropped before it is refused.
+pub(crate) const MAX_UNREAD: usize = 64 << 20;
 /// The longest body of a remote write or an import in bytes, as it is sent.
 pub(crate) const MAX_WRITE_BODY: usize = 32 << 20;
 /// Bytes that the bodies of writes may take all together; further ones wait unread.
@@ -26,6 +28,8 @@ pub(crate) const MAX_SILENCE: usize = 64 << 10;
 pub(crate) const MAX_DEPTH: usize = 64;
 /// The longest name of a host, a service or the like that may be pushed, in characters.
 pub(crate) const MAX_NAME: usize = 1024;
+/// Numbers that one pushed sample may have.
+pub(crate) const MAX_NUMBERS: usize = 20_000;
 /// The longest other text that may be pushed, in bytes.
 pub(crate) const MAX_TEXT: usize = 16 << 10;
 /// The longest description of a pipeline's run, in bytes.

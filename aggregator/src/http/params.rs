@@ -3,13 +3,15 @@
 use std::convert::Infallible;
 
 use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{FromRequestParts, Path, Query};
-use axum::http::StatusCode;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::header::{CONTENT_LENGTH, EXPECT};
 use axum::http::request::Parts;
-use bytes::Bytes;
+use axum::http::{HeaderMap, StatusCode};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
 
 use super::error::ApiError;
-use super::limits::MAX_BODY;
+use super::limits::{MAX_BODY, MAX_UNREAD};
 
 /// The query string's parameters in their order.
 pub(crate) struct Params(Vec<(String, String)>);
@@ -64,4 +66,48 @@ pub(crate) fn body(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiErro
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge { limit: MAX_BODY },
         _ => ApiError::BadRequest("the body cannot be read".to_owned()),
     })
+}
+
+/// A request body of at most [`MAX_BODY`] bytes.
+///
+/// What is beyond is read and dropped: clients look at the answer only when they have sent
+/// everything, and take a connection that is closed before for a failure of the network.
+pub(crate) struct Whole(pub(crate) Result<Bytes, ApiError>);
+
+impl<S: Sync> FromRequest<S> for Whole {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
+        let too_large = || Ok(Self(Err(ApiError::TooLarge { limit: MAX_BODY })));
+        if is_asked_before(request.headers()) {
+            return too_large();
+        }
+        let mut pieces = request.into_body().into_data_stream();
+        let (mut whole, mut length) = (BytesMut::new(), 0);
+        while let Some(piece) = pieces.next().await {
+            let Ok(piece) = piece else {
+                let message = "the body cannot be read".to_owned();
+                return Ok(Self(Err(ApiError::BadRequest(message))));
+            };
+            length += piece.len();
+            if length <= MAX_BODY {
+                whole.extend_from_slice(&piece);
+            } else if length > MAX_UNREAD {
+                break;
+            } else {
+                whole = BytesMut::new();
+            }
+        }
+        if length > MAX_BODY {
+            return too_large();
+        }
+        Ok(Self(Ok(whole.freeze())))
+    }
+}
+
+/// Whether a client that would send too much waits to hear whether it may.
+fn is_asked_before(headers: &HeaderMap) -> bool {
+    let length = headers.get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    headers.contains_key(EXPECT) && length.is_some_and(|length| length > MAX_BODY)
 }

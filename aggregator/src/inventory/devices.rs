@@ -1,6 +1,6 @@
 //! Devices that push whole samples: the newest sample of each, and which alerts it has raised.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
 
 use bytes::Bytes;
@@ -167,9 +167,10 @@ fn after(device: &str, before: &Firing, sample: &Judged) -> (Firing, Vec<Transit
             firing.insert(finding.text.clone(), raised);
         }
     }
+    let found = verdict.findings.iter().map(|finding| finding.text.as_str());
+    let found: HashSet<&str> = found.collect();
     firing.retain(|text, raised| {
-        let still = verdict.findings.iter().any(|finding| finding.text == *text);
-        let is_over = !still && !verdict.undecided.contains(&raised.rule);
+        let is_over = !found.contains(text.as_str()) && !verdict.undecided.contains(&raised.rule);
         if is_over {
             transitions.push(Transition::recovered(now, device.to_owned(), text));
         }

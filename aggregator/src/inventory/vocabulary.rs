@@ -39,15 +39,17 @@ pub const PROCESS_RUNNING: &str = "system_critical_process_running";
 /// The label that tells filesystems apart.
 pub const MOUNTPOINT: &str = "mountpoint";
 
-/// The block of a sample that a metric comes from; none of a metric that no sample has.
+/// The block of a sample that a metric comes from, down to the number where a block is an object
+/// of numbers; none of a metric that no sample has.
 #[must_use]
 pub fn block_of(metric: &str) -> Option<&'static str> {
     let block = match metric {
-        CPU => "cpu",
-        MEMORY | SWAP => "memory",
+        CPU => "cpu.total_percent",
+        MEMORY => "memory.percent",
+        SWAP => "memory.swap_percent",
         DISK | INODES => "disks",
         TEMPERATURE | TEMPERATURE_HIGH => "sensors_temperature",
-        TIME_DRIFT => "time_drift",
+        TIME_DRIFT => "time_drift.drift_seconds",
         RECEIVED | TRANSMITTED | RECEIVE_ERRORS | TRANSMIT_ERRORS => "network",
         CUSTOM_ALERT => "custom_alert",
         ZOMBIES => "zombie_processes",

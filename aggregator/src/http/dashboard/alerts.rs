@@ -210,7 +210,7 @@ pub(in super::super) async fn acknowledge(
     headers: HeaderMap,
     form: Result<Form<Acknowledgement>, FormRejection>,
 ) -> Result<Redirect, ApiError> {
-    if same_site::is_cross_site(&headers) {
+    if same_site::is_cross_site(&headers, &state.external_url) {
         return Err(ApiError::CrossSite);
     }
     let id = params::segment(id)?;

@@ -13,7 +13,7 @@ use super::super::state::{Shared, State as Server};
 use super::super::{keys, negotiate, stream};
 use super::fields::Fields;
 use super::newest::Newest;
-use super::{Body, bytes, reading, sample, service, services};
+use super::{Body, reading, sample, service, services};
 use crate::config::api_keys::Contract;
 
 /// `POST /metrics`: answered when what was pushed is committed.
@@ -40,7 +40,7 @@ async fn take(
     body: Body,
     default: Contract,
 ) -> Result<Json<Value>, ApiError> {
-    let body = match bytes(body) {
+    let body = match body.0 {
         Ok(body) => body,
         Err(error) => {
             keys::check(state, headers, default)?;
@@ -76,19 +76,20 @@ async fn take(
 
 /// The contract that a body belongs to; of one that belongs to none, the one that it is nearest to.
 fn contract_of(fields: &Fields<'_>, default: Contract) -> Contract {
+    let says = |name: &str| fields.peek(name).is_some();
     let count = |names: &[&str]| names.iter().filter(|name| fields.has(name)).count();
     let reading = count(&reading::REQUIRED);
-    if fields.has("agent_id") || (fields.has("device") && reading < reading::REQUIRED.len()) {
+    if says("agent_id") || (says("device") && reading < reading::REQUIRED.len()) {
         return Contract::HardwareMonitor;
     }
-    if fields.has("service") && fields.has("metric_type") {
+    if says("service") && says("metric_type") {
         return Contract::ServiceMonitor;
     }
     // A block of a sample is an object or a list where a reading has a number.
     let is_block =
         |name: &&&str| !matches!(fields.peek(name), Some(json) if !json.starts_with(['{', '[']));
     let blocks = sample::BLOCKS.iter().filter(|name| fields.has(name));
-    let blocks = blocks.filter(is_block).count();
+    let blocks = blocks.filter(is_block).count() + count(&["agent_id", "device"]);
     let service = count(&service::METRIC);
     if blocks > reading.max(service) {
         Contract::HardwareMonitor
@@ -141,6 +142,19 @@ mod tests {
             ),
             (r#"{"service":"a","value":1}"#, ServiceMonitor),
             (r#"{"metric_type":"a"}"#, ServiceMonitor),
+            (r#"{"agent_id":null}"#, HardwareMonitor),
+            (
+                r#"{"agent_id":null,"cpu":{"total_percent":1}}"#,
+                HardwareMonitor,
+            ),
+            (
+                r#"{"agent_id":null,"hostname":"a","cpu":1,"ram":1,"disk":1,"timestamp":1}"#,
+                MonitoringStack,
+            ),
+            (
+                r#"{"agent_id":null,"service":"a","metric_type":"cpu","value":1}"#,
+                ServiceMonitor,
+            ),
         ];
         for (body, expected) in cases {
             let fields = Fields::read(body.as_bytes()).unwrap();

@@ -1,18 +1,19 @@
 //! Translates a sample as hardware monitors' agents push it: blocks of numbers, every one optional.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 use system_stats_model::sample::Millis;
 
 use super::super::error::ApiError;
-use super::super::limits::MAX_NAME;
+use super::super::limits::{MAX_NAME, MAX_NUMBERS};
 use super::fields::{Fields, expected, number, number_of};
 use crate::inventory::DEVICE_JOB;
 use crate::inventory::ingest::{Arrival, Kept, Measured, Moment};
 use crate::inventory::vocabulary::{
     CPU, CUSTOM_ALERT, DISK, INODES, MEMORY, MOUNTPOINT, PROCESS_RUNNING, RECEIVE_ERRORS, RECEIVED,
     SWAP, TEMPERATURE, TEMPERATURE_HIGH, TIME_DRIFT, TRANSMIT_ERRORS, TRANSMITTED, ZOMBIES,
+    block_of,
 };
 
 /// The blocks that say something; others are kept and not looked at.
@@ -27,6 +28,8 @@ pub(super) const BLOCKS: [&str; 9] = [
     "zombie_processes",
     "critical_processes",
 ];
+/// Those of them that are objects of numbers.
+const NUMBERS: [&str; 3] = ["cpu", "memory", "time_drift"];
 
 /// Reads a pushed sample that arrived at `now`.
 pub(super) fn translate(mut fields: Fields<'_>, now: Millis) -> Result<Arrival, ApiError> {
@@ -48,7 +51,11 @@ pub(super) fn translate(mut fields: Fields<'_>, now: Millis) -> Result<Arrival, 
         let what = |error| expected(name, &format!("a value that can be read: {error}"));
         let value: Value = serde_json::from_str(json).map_err(what)?;
         sample.block(name, &value)?;
-        blocks.push(name);
+        if sample.samples.len() > MAX_NUMBERS {
+            let what = format!("no more than {MAX_NUMBERS} numbers in all blocks together");
+            return Err(expected(name, &what));
+        }
+        blocks.extend(sample.said(name));
     }
     let by_device = fields.peek("agent_id").is_none() && fields.has("device");
     let field = if by_device { "device" } else { "agent_id" };
@@ -92,10 +99,49 @@ fn whole(host: &str, timestamp: f64, device: Option<&str>, mut fields: Fields<'_
 #[derive(Default)]
 struct Sample {
     samples: Vec<Measured>,
-    seen: BTreeSet<(&'static str, Vec<(&'static str, String)>)>,
+    /// How many things of a block had these names, as far as one had.
+    named: HashMap<Thing, usize>,
 }
 
+/// A block and what tells its disks, sensors or interfaces apart.
+type Thing = (&'static str, Names);
+type Names = Vec<(&'static str, String)>;
+
 impl Sample {
+    /// The blocks whose alerts this block can end: of numbers those that it has, as one that is
+    /// not there is not normal; a list is known as a whole.
+    fn said(&self, name: &'static str) -> Vec<&'static str> {
+        if !NUMBERS.contains(&name) {
+            return vec![name];
+        }
+        let parts = self.samples.iter().filter_map(|one| block_of(one.metric));
+        let of_block = |part: &&str| part.split('.').next() == Some(name);
+        parts.filter(of_block).collect()
+    }
+
+    /// Names for a thing of a block that no other has: of several with the same names, the later
+    /// ones are numbered.
+    fn names(&mut self, block: &'static str, names: &[(&'static str, String)]) -> Names {
+        let mut unique = names.to_vec();
+        loop {
+            let twin = self.named.entry((block, names.to_vec())).or_default();
+            *twin += 1;
+            if let Some((first, (_, name))) = unique.first_mut().zip(names.first())
+                && *twin > 1
+            {
+                first.1 = match name.as_str() {
+                    "" => format!("({twin})"),
+                    name => format!("{name} ({twin})"),
+                };
+                if self.named.contains_key(&(block, unique.clone())) {
+                    continue;
+                }
+                self.named.insert((block, unique.clone()), 1);
+            }
+            return unique;
+        }
+    }
+
     fn block(&mut self, name: &'static str, value: &Value) -> Result<(), ApiError> {
         match name {
             "cpu" => self.numbers(name, value, &[("total_percent", CPU)]),
@@ -118,17 +164,7 @@ impl Sample {
         }
     }
 
-    fn add(&mut self, metric: &'static str, mut labels: Vec<(&'static str, String)>, value: f64) {
-        // Two things of one name are two series.
-        let name = labels.first().map(|(_, name)| name.clone());
-        let mut twin = 1;
-        while !self.seen.insert((metric, labels.clone())) {
-            twin += 1;
-            match (labels.first_mut(), &name) {
-                (Some(first), Some(name)) => first.1 = format!("{name} ({twin})"),
-                _ => return,
-            }
-        }
+    fn add(&mut self, metric: &'static str, labels: Names, value: f64) {
         self.samples.push(Measured {
             metric,
             labels,
@@ -157,15 +193,12 @@ impl Sample {
             let disk = object(&place, disk)?;
             let mountpoint = text(disk, MOUNTPOINT, &place)?;
             let device = text(disk, "device", &place)?;
-            let labels = || {
-                let labels = [(MOUNTPOINT, mountpoint.clone()), ("device", device.clone())];
-                let said = labels.into_iter();
-                let said = said.filter_map(|(name, value)| Some((name, value?)));
-                said.collect::<Vec<_>>()
-            };
+            let mut names = vec![(MOUNTPOINT, mountpoint.unwrap_or_default())];
+            names.extend(device.map(|device| ("device", device)));
+            let names = self.names("disks", &names);
             for (field, metric) in [("percent", DISK), ("inode_percent", INODES)] {
                 if let Some(value) = finite(disk, field, &place)? {
-                    self.add(metric, labels(), value);
+                    self.add(metric, names.clone(), value);
                 }
             }
         }
@@ -181,13 +214,14 @@ impl Sample {
                 let sensor = object(&place, sensor)?;
                 let label = text(sensor, "label", &place)?.filter(|label| !label.is_empty());
                 let label = label.unwrap_or_else(|| at.to_string());
-                let labels = vec![("chip", chip.clone()), ("sensor", label)];
+                let names = vec![("sensor", label), ("chip", chip.clone())];
+                let names = self.names("sensors_temperature", &names);
                 let high = finite(sensor, "high", &place)?;
                 if let Some(current) = finite(sensor, "current", &place)? {
-                    self.add(TEMPERATURE, labels.clone(), current);
+                    self.add(TEMPERATURE, names.clone(), current);
                     // Drivers write 0 where they know no limit.
                     if let Some(high) = high.filter(|high| *high > 0.0) {
-                        self.add(TEMPERATURE_HIGH, labels, high);
+                        self.add(TEMPERATURE_HIGH, names, high);
                     }
                 }
             }
@@ -203,6 +237,7 @@ impl Sample {
             let name = name
                 .filter(|name| !name.is_empty())
                 .unwrap_or_else(|| at.to_string());
+            let names = self.names("network", &[("device", name)]);
             for (field, metric) in [
                 ("bytes_recv", RECEIVED),
                 ("bytes_sent", TRANSMITTED),
@@ -210,7 +245,7 @@ impl Sample {
                 ("errout", TRANSMIT_ERRORS),
             ] {
                 if let Some(value) = finite(interface, field, &place)? {
-                    self.add(metric, vec![("device", name.clone())], value);
+                    self.add(metric, names.clone(), value);
                 }
             }
         }
@@ -288,5 +323,77 @@ fn truth(value: &Value) -> Option<f64> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    fn read(blocks: &str) -> Result<Arrival, ApiError> {
+        let body = format!(r#"{{"agent_id":"a",{blocks}}}"#);
+        translate(Fields::read(body.as_bytes())?, 0)
+    }
+
+    /// Every number as `labels=value`.
+    fn numbers(blocks: &str) -> String {
+        let mut out = String::new();
+        for sample in read(blocks).unwrap().samples {
+            let labels = sample.labels.iter();
+            let labels: Vec<&str> = labels.map(|(_, value)| value.as_str()).collect();
+            let _ = write!(out, "{}={} ", labels.join("|"), sample.value);
+        }
+        out.trim_end().to_owned()
+    }
+
+    #[test]
+    fn things_of_one_name_stay_apart_with_all_their_numbers() {
+        let cases = [
+            (
+                r#""disks":[{"percent":1},{"percent":2,"inode_percent":3},{"percent":4}]"#,
+                "=1 (2)=2 (2)=3 (3)=4",
+            ),
+            (
+                r#""sensors_temperature":{"c":[{"label":"x","current":1},{"label":"x","current":2,"high":3}]}"#,
+                "x|c=1 x (2)|c=2 x (2)|c=3",
+            ),
+            (
+                r#""network":[{"interface":"e (2)","errin":1},{"interface":"e","errin":2},{"interface":"e","errin":3},{"interface":"e (2)","errin":4}]"#,
+                "e (2)=1 e=2 e (3)=3 e (2) (2)=4",
+            ),
+        ];
+        for (blocks, expected) in cases {
+            assert_eq!(numbers(blocks), expected, "{blocks}");
+        }
+    }
+
+    #[test]
+    fn blocks_say_what_they_have() {
+        let blocks = |blocks: &str| match read(blocks).unwrap().kept {
+            Kept::Sample { blocks, .. } => blocks,
+            kept => panic!("{kept:?}"),
+        };
+        assert_eq!(
+            blocks(r#""cpu":{},"memory":{"swap_percent":1},"time_drift":{"drift_seconds":null}"#),
+            ["memory.swap_percent"]
+        );
+        assert_eq!(blocks(r#""disks":[],"network":null"#), ["disks"]);
+    }
+
+    #[test]
+    fn numbers_are_bounded_and_the_block_is_named() {
+        let disks =
+            |count: usize| format!(r#""disks":[{}]"#, vec![r#"{"percent":1}"#; count].join(","));
+        assert_eq!(
+            read(&disks(MAX_NUMBERS)).unwrap().samples.len(),
+            MAX_NUMBERS
+        );
+        let error = read(&disks(MAX_NUMBERS + 1)).unwrap_err().to_string();
+        assert!(
+            error.contains("disks: expected no more than 20000"),
+            "{error}"
+        );
     }
 }

@@ -105,7 +105,7 @@ pub(super) enum AlertRequest {
 }
 
 pub(super) fn alert(mut fields: Fields<'_>) -> Result<AlertRequest, ApiError> {
-    if fields.has("alert_id") {
+    if fields.peek("alert_id").is_some() {
         fields.require(&["alert_id", "user"])?;
         let id = fields.number("alert_id")?;
         let is_id = id.fract() == 0.0 && (1.0..=9_007_199_254_740_991.0).contains(&id);

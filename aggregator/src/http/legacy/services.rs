@@ -10,9 +10,9 @@ use super::super::error::ApiError;
 use super::super::params::Params;
 use super::super::state::{Shared, State as Server};
 use super::super::{keys, same_site, stream};
+use super::Body;
 use super::fields::Fields;
 use super::service::{self, AlertRequest, Metric};
-use super::{Body, bytes};
 use crate::config::api_keys::Contract;
 use crate::inventory::alerts::{Alert, Severity};
 use crate::inventory::pipelines::PipelineReport;
@@ -32,7 +32,7 @@ pub(crate) async fn report_status(
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
     keys::check(&state, &headers, Contract::ServiceMonitor)?;
-    let arrival = service::status(Fields::read(&bytes(body)?)?)?;
+    let arrival = service::status(Fields::read(&body.0?)?)?;
     let taken = state.inventory.ingest(arrival).await?;
     let service = taken.service.as_ref().map(service_row);
     Ok(Json(json!({ "status": "updated", "service": service })))
@@ -105,7 +105,7 @@ pub(crate) async fn report_pipeline(
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
     keys::check(&state, &headers, Contract::ServiceMonitor)?;
-    let update = service::pipeline(Fields::read(&bytes(body)?)?)?;
+    let update = service::pipeline(Fields::read(&body.0?)?)?;
     let (id, report) = state.inventory.report_pipeline(update).await?;
     Ok(Json(pipeline_row(id, &report)))
 }
@@ -146,7 +146,7 @@ pub(crate) async fn alert(
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
     keys::check(&state, &headers, Contract::ServiceMonitor)?;
-    match service::alert(Fields::read(&bytes(body)?)?)? {
+    match service::alert(Fields::read(&body.0?)?)? {
         AlertRequest::Acknowledge { id, user } => acknowledge(&state, &headers, id, &user).await,
         AlertRequest::Report {
             title,
@@ -176,7 +176,8 @@ async fn acknowledge(
     id: u64,
     user: &str,
 ) -> Result<Json<Value>, ApiError> {
-    if same_site::is_cross_site(headers) && !keys::is_presented(state, headers) {
+    if same_site::is_cross_site(headers, &state.external_url) && !keys::is_presented(state, headers)
+    {
         return Err(ApiError::CrossSite);
     }
     if !state.inventory.acknowledge(id, user).await? {

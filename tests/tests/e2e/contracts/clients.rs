@@ -119,6 +119,8 @@ fn a_node_client_is_understood() {
     assert!(told["newest"].is_array(), "axios asks for JSON before text");
     assert!(rows(&told["statuses"]).iter().all(|status| *status == 200));
     assert_eq!(told["health"]["total_alerts"], 50);
+    assert_eq!(told["large"][0], 413);
+    assert!(told["large"][1]["error"].is_string());
 }
 
 #[test]

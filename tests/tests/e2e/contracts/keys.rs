@@ -113,6 +113,24 @@ fn a_key_lets_pages_of_other_sites_delete_and_acknowledge() {
 }
 
 #[test]
+fn a_proxy_may_give_the_server_another_name() {
+    let folder = Folder::new();
+    folder.write("prometheus.yml", NO_TARGETS);
+    let flag = "--web.external-url=https://stats.example/inner/";
+    let server = Aggregator::resume(&folder, &[flag]);
+    let cases = [
+        ("https://stats.example", 200),
+        ("http://stats.example", 403),
+        ("https://stats.example.evil", 403),
+        ("null", 403),
+    ];
+    for (origin, status) in cases {
+        let request = Request::new("POST", "/hosts/none/clean").header("Origin", origin);
+        assert_eq!(request.send(server.address).status, status, "{origin}");
+    }
+}
+
+#[test]
 fn forms_of_pages_have_a_field_for_the_key() {
     let folder = Folder::new();
     folder.write("prometheus.yml", NO_TARGETS);

@@ -304,7 +304,7 @@ fn silenced() -> Response {
 
 /// No page of another site, and a key where there are keys.
 fn allow(state: &Services, headers: &HeaderMap, key: &str) -> Result<(), ApiError> {
-    if same_site::is_cross_site(headers) {
+    if same_site::is_cross_site(headers, &state.external_url) {
         return Err(ApiError::CrossSite);
     }
     keys::check_form(state, headers, None, key)
