@@ -25,6 +25,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use system_stats_model::labels::Labels;
+use system_stats_model::relabel::Relabel;
 
 pub use self::alerting::{Alerting, AlertmanagerConfig};
 pub(crate) use self::client::is_loopback;
@@ -112,6 +113,10 @@ pub struct ScrapeConfig {
     pub limits: Limits,
     /// Where the targets come from.
     pub discoveries: Discoveries,
+    /// Run over the labels of what was found.
+    pub relabel_configs: Vec<Relabel>,
+    /// Run over the labels of every series.
+    pub metric_relabel_configs: Vec<Relabel>,
 }
 
 impl ScrapeConfig {
@@ -132,6 +137,10 @@ impl ScrapeConfig {
 /// What a scrape may hold at most. A scrape beyond a limit fails as a whole; 0 is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
+    /// Targets that relabelling dropped and that are shown all the same.
+    pub keep_dropped_targets: u64,
+    /// Targets of the job; when there are more, the scrapes of all of them fail.
+    pub target_limit: u64,
     /// Samples.
     pub sample_limit: u64,
     /// Bytes of the body, decompressed.

@@ -25,6 +25,7 @@ mod system;
 mod target;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use system_stats_model::append::Appender;
@@ -34,7 +35,7 @@ use tokio_util::task::TaskTracker;
 use self::client::Client;
 pub use self::metrics::ScrapeMetrics;
 use self::pool::{Pool, Source};
-pub use self::status::{Health, TargetStatus};
+pub use self::status::{DroppedTargets, Health, TargetStatus};
 pub use self::system::SystemSink;
 use self::target::fnv64a;
 use crate::client::ClientError;
@@ -210,6 +211,13 @@ impl Scraper {
     pub fn targets(&self) -> Vec<TargetStatus> {
         let pools = self.pools().clone();
         pools.iter().flat_map(|pool| pool.targets()).collect()
+    }
+
+    /// What relabelling dropped, by the name of the job; every job is there.
+    pub fn dropped_targets(&self) -> BTreeMap<String, DroppedTargets> {
+        let pools = self.pools().clone();
+        let dropped = pools.iter().map(|pool| (pool.name(), pool.dropped()));
+        dropped.collect()
     }
 
     /// Ends all loops and waits for them. Series are not ended: the targets are still there.

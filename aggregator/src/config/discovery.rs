@@ -105,22 +105,13 @@ pub(super) fn read(
     problems: &mut Problems,
 ) -> Discoveries {
     Discoveries {
-        lists: lists(fields, is_final, problems),
+        lists: entries(fields, "static_configs", problems, |place, problems| {
+            list(place, is_final, problems)
+        }),
         files: entries(fields, "file_sd_configs", problems, file),
         http: entries(fields, "http_sd_configs", problems, http),
         dns: entries(fields, "dns_sd_configs", problems, dns),
     }
-}
-
-/// Reads `static_configs`.
-pub(super) fn lists(
-    fields: &mut Fields<'_>,
-    is_final: bool,
-    problems: &mut Problems,
-) -> Vec<StaticConfig> {
-    entries(fields, "static_configs", problems, |place, problems| {
-        list(place, is_final, problems)
-    })
 }
 
 fn entries<T>(

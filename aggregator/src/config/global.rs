@@ -12,11 +12,10 @@ const DEFAULT_INTERVAL: Duration = Duration::from_mins(1);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Keys that Prometheus has and we do not.
-const UNSUPPORTED: [&str; 12] = [
+const UNSUPPORTED: [&str; 10] = [
     "always_scrape_classic_histograms",
     "convert_classic_histograms_to_nhcb",
     "extra_scrape_metrics",
-    "keep_dropped_targets",
     "metric_name_escaping_scheme",
     "metric_name_validation_scheme",
     "query_log_file",
@@ -24,7 +23,6 @@ const UNSUPPORTED: [&str; 12] = [
     "scrape_failure_log_file",
     "scrape_native_histograms",
     "scrape_protocols",
-    "target_limit",
 ];
 
 impl Default for Global {
@@ -95,6 +93,14 @@ pub(super) fn limits(fields: &mut Fields<'_>, defaults: Limits, problems: &mut P
     let or = |value: u64, default: u64| if value == 0 { default } else { value };
     let read = count;
     Limits {
+        keep_dropped_targets: or(
+            fields.read("keep_dropped_targets", 0, problems, read),
+            defaults.keep_dropped_targets,
+        ),
+        target_limit: or(
+            fields.read("target_limit", 0, problems, read),
+            defaults.target_limit,
+        ),
         sample_limit: or(
             fields.read("sample_limit", 0, problems, read),
             defaults.sample_limit,

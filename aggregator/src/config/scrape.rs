@@ -2,20 +2,17 @@
 
 use super::fields::{Place, Problems, boolean};
 use super::global::{duration, limits, too_long};
-use super::{Discoveries, Global, Scheme, ScrapeConfig, ScrapeProtocol, client, discovery};
+use super::{Global, Scheme, ScrapeConfig, ScrapeProtocol, client, discovery, relabel};
 
-/// Keys that Prometheus has and we do not; the `…_sd_configs` are known by their ending.
-const UNSUPPORTED: [&str; 14] = [
+/// Keys that Prometheus has and we do not; other `…_sd_configs` are known by their ending.
+const UNSUPPORTED: [&str; 11] = [
     "always_scrape_classic_histograms",
     "convert_classic_histograms_to_nhcb",
     "extra_scrape_metrics",
-    "keep_dropped_targets",
     "metric_name_escaping_scheme",
     "metric_name_validation_scheme",
-    "metric_relabel_configs",
     "native_histogram_bucket_limit",
     "native_histogram_min_bucket_factor",
-    "relabel_configs",
     "scrape_classic_histograms",
     "scrape_failure_log_file",
     "scrape_native_histograms",
@@ -47,6 +44,7 @@ pub(super) fn read(
         place.problem(problems, too_long(timeout, scrape_interval));
     }
     let params = fields.take("params");
+    let relabel_configs = relabel::rules(&mut fields, "relabel_configs", problems);
     let config = ScrapeConfig {
         job_name: job_name.unwrap_or_default(),
         scrape_interval,
@@ -72,10 +70,9 @@ pub(super) fn read(
             protocol(text).map(Some)
         }),
         limits: limits(&mut fields, global.limits, problems),
-        discoveries: Discoveries {
-            lists: discovery::lists(&mut fields, true, problems),
-            ..Discoveries::default()
-        },
+        discoveries: discovery::read(&mut fields, relabel_configs.is_empty(), problems),
+        metric_relabel_configs: relabel::rules(&mut fields, "metric_relabel_configs", problems),
+        relabel_configs,
     };
     fields.finish(&UNSUPPORTED, problems);
     Some(config)

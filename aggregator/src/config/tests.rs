@@ -47,6 +47,8 @@ fn nothing_written_is_prometheus_defaults() {
         fallback_scrape_protocol: None,
         limits: Limits::default(),
         discoveries: Discoveries::default(),
+        relabel_configs: Vec::new(),
+        metric_relabel_configs: Vec::new(),
     };
     assert_eq!(job, expected);
 }
@@ -105,11 +107,7 @@ fn what_prometheus_has_and_we_do_not_is_not_supported() {
             format!("prometheus.yml:1: {key}: not supported; remove it")
         );
     }
-    for key in [
-        "relabel_configs",
-        "kubernetes_sd_configs",
-        "scrape_protocols",
-    ] {
+    for key in ["kubernetes_sd_configs", "scrape_protocols"] {
         assert_eq!(
             refused(&format!("scrape_configs:\n- job_name: a\n  {key}: []\n")),
             format!("prometheus.yml:3: scrape_configs[0].{key}: not supported; remove it")

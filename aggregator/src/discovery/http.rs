@@ -17,6 +17,8 @@ const MAX_BODY_BYTES: usize = 16 << 20;
 
 pub(super) struct Server {
     url: String,
+    /// The URL without user and password, for the label of the targets.
+    label: String,
     /// The URL as people may see it.
     shown: String,
     refresh_interval: Duration,
@@ -56,9 +58,11 @@ impl Server {
         // Fails only for URLs without a host, and then there is nothing to take away.
         let _ = shown.set_username("");
         let _ = shown.set_password(None);
+        let label = shown.to_string();
         shown.set_query(None);
         Ok(Self {
             url: config.url.to_string(),
+            label,
             shown: shown.to_string(),
             refresh_interval: config.refresh_interval,
             client: Client::new(&config.client)?,
@@ -105,7 +109,7 @@ impl Server {
         }
         let body = String::from_utf8(body).map_err(|_| LookError::Encoding)?;
         let lists = parse_targets_json(&body, &self.shown)?;
-        Ok(labels(&lists, &[(URL, &self.url)]))
+        Ok(labels(&lists, &[(URL, &self.label)]))
     }
 }
 

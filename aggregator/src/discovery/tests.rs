@@ -40,6 +40,8 @@ async fn files_are_watched_and_keep_what_they_gave() {
     };
     let discovery = Discovery::default();
     let mut found = discovery.start(&watched(folder.path())).unwrap();
+    assert!(!found.is_complete(), "nobody has looked");
+    let mut changes = found.changes().unwrap();
     let listed = [
         r#"{__address__="a:1",x="y"}"#,
         r#"{__address__="b:1",x="y"}"#,
@@ -53,6 +55,8 @@ async fn files_are_watched_and_keep_what_they_gave() {
     write("one.yml", "- targets: ['c:1']\n");
     let yaml = target("c:1", "one.yml");
     assert_eq!(next(&mut found).await[2..], *std::slice::from_ref(&yaml));
+    assert!(found.is_complete());
+    changes.changed().await;
     write("t.json", r#"[{"targets": ["d:1"]}]"#);
     let json = target("d:1", "t.json");
     assert_eq!(next(&mut found).await[2..], [yaml.clone(), json.clone()]);
@@ -64,5 +68,12 @@ async fn files_are_watched_and_keep_what_they_gave() {
     assert_eq!(next(&mut found).await, listed);
 
     drop(found);
+    let only_lists = Discoveries {
+        files: Vec::new(),
+        ..watched(folder.path())
+    };
+    let fixed = discovery.start(&only_lists).unwrap();
+    assert!(fixed.is_complete() && fixed.changes().is_none());
+    drop(fixed);
     discovery.stop().await;
 }

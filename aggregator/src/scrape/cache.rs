@@ -47,6 +47,16 @@ impl Hasher for Prehashed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot(usize);
 
+impl Slot {
+    /// In the place of a series that is not kept.
+    const DROPPED: Self = Self(usize::MAX);
+
+    /// Whether the text is known to be of a series that is not kept.
+    pub(super) fn is_dropped(self) -> bool {
+        self == Self::DROPPED
+    }
+}
+
 struct Text {
     slot: Slot,
     /// The scrape in which the text was last seen.
@@ -111,6 +121,13 @@ impl Cache {
         slot
     }
 
+    /// Remembers that the series of a text is not kept.
+    pub(super) fn insert_dropped(&mut self, key: TextKey) -> Slot {
+        let (slot, seen) = (Slot::DROPPED, self.scrape);
+        self.texts.insert(key, Text { slot, seen });
+        slot
+    }
+
     /// Notes that a series is there; `None` when it was in this scrape already.
     pub(super) fn see(&mut self, slot: Slot, is_tracked: bool) -> Option<SeriesId> {
         let series = self.series.get_mut(slot.0)?;
@@ -161,7 +178,8 @@ impl Cache {
         }
         self.series.retain(is_kept);
         for text in self.texts.values_mut() {
-            text.slot = moved[text.slot.0];
+            // What is dropped has no place.
+            text.slot = moved.get(text.slot.0).copied().unwrap_or(Slot::DROPPED);
         }
         self.slots.clear();
         let slots = self.series.iter().enumerate();
@@ -291,6 +309,27 @@ mod tests {
         assert!(cache.texts.len() < 1100, "{}", cache.texts.len());
         assert!(cache.series.len() < 1100, "{}", cache.series.len());
         assert_eq!(scrape(&mut cache, &[]), [0]);
+    }
+
+    #[test]
+    fn what_is_dropped_is_remembered_while_it_is_shown() {
+        let mut cache = Cache::default();
+        let (dropped, kept) = (TextKey::new("d"), TextKey::new("a"));
+        scrape(&mut cache, &[("a", 1), ("b", 2)]);
+        assert!(cache.insert_dropped(dropped).is_dropped());
+        cache.keep_seen();
+        // Another series leaves, so places change.
+        cache.begin();
+        assert!(cache.find(dropped).unwrap().is_dropped());
+        let slot = cache.find(kept).unwrap();
+        cache.see(slot, true);
+        assert_eq!(cache.vanished().count(), 1);
+        cache.keep_seen();
+        assert!(cache.find(dropped).unwrap().is_dropped());
+        assert!(!cache.find(kept).unwrap().is_dropped());
+        cache.begin();
+        cache.keep_seen();
+        assert!(cache.find(dropped).is_none());
     }
 
     #[test]

@@ -12,6 +12,8 @@ use system_stats_model::exposition::ExpositionError;
 use crate::client::{ClientError, MAX_REDIRECTS};
 use crate::config::format_duration;
 
+/// How rustls begins to say that the other side ends the connection.
+const TLS_ALERT: &str = "received fatal alert: ";
 /// Characters of a panic's message that are shown.
 const MAX_DEFECT_CHARS: usize = 200;
 
@@ -36,6 +38,10 @@ pub(super) enum ScrapeError {
     Encoding(String),
     #[error(transparent)]
     Exposition(#[from] ExpositionError),
+    #[error("the job has {found} targets, more than {limit} (target_limit)")]
+    Targets { found: usize, limit: u64 },
+    #[error("metric_relabel_configs take the name of a series away (label __name__)")]
+    NoName,
     #[error("more than {0} samples (sample_limit)")]
     Samples(u64),
     #[error("{series} has more than {limit} labels (label_limit)")]
@@ -64,6 +70,8 @@ impl ScrapeError {
             Self::BodyTooLarge(_) => "body_size_limit",
             Self::ContentType(_) | Self::Encoding(_) => "content_type",
             Self::Exposition(_) => "exposition",
+            Self::Targets { .. } => "target_limit",
+            Self::NoName => "relabelling",
             Self::Samples(_) => "sample_limit",
             Self::Labels { .. } | Self::LabelName { .. } | Self::LabelValue { .. } => "label_limit",
             Self::Append(_) => "storage",
@@ -111,7 +119,11 @@ impl ScrapeError {
             _ if error.is_decode() || error.is_body() => {
                 format!("the answer is broken or was cut off: {deepest}")
             }
-            _ => deepest.to_string(),
+            _ => match deepest.to_string() {
+                // HTTP/2 keeps the words of the TLS library only.
+                alert if alert.starts_with(TLS_ALERT) => format!("TLS: {alert}"),
+                text => text,
+            },
         })
     }
 }

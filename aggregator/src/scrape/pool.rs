@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Common;
 use super::client::Client;
 use super::ingest::Memory;
-use super::status::{State, TargetStatus};
+use super::status::{DroppedTargets, State, TargetStatus};
 use super::target::{self, Target};
 use super::worker::{Ending, Shared, Worker};
 use crate::clock::Schedule;
@@ -43,6 +43,9 @@ pub(super) struct Source {
 #[derive(Default)]
 struct Members {
     running: Vec<Running>,
+    /// What relabelling dropped, as far as it is shown, and how much that is.
+    dropped: Vec<Labels>,
+    dropped_count: u64,
     /// Ends the loop that follows what is found; none while there is nothing to follow.
     following: Option<CancellationToken>,
     is_over: bool,
@@ -178,6 +181,8 @@ impl Pool {
         if members.is_over || self.common.shutdown.is_cancelled() {
             return;
         }
+        members.dropped = chosen.dropped;
+        members.dropped_count = chosen.dropped_count;
         let count = members.running.len();
         let before = members.running.drain(..);
         let mut before: HashMap<Key, Running> =
@@ -251,6 +256,20 @@ impl Pool {
     /// What is known about its targets.
     pub(super) fn targets(&self) -> Vec<TargetStatus> {
         self.members().running.iter().map(Running::status).collect()
+    }
+
+    /// What relabelling dropped.
+    pub(super) fn dropped(&self) -> DroppedTargets {
+        let members = self.members();
+        DroppedTargets {
+            discovered: members.dropped.clone(),
+            count: members.dropped_count,
+        }
+    }
+
+    /// The job's name.
+    pub(super) fn name(&self) -> String {
+        self.source().job.job_name.clone()
     }
 
     /// The job is not in the configuration any more: its targets are gone.

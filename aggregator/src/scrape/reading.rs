@@ -3,8 +3,8 @@
 use system_stats_model::append::{Appender, Row, SeriesId, TargetId};
 use system_stats_model::exposition::{self, Entry, Format, LabelPair, MetricType, Parser, Series};
 use system_stats_model::labels::Labels;
+use system_stats_model::relabel::relabel;
 use system_stats_model::sample::{Millis, STALE};
-
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::cache::{Cache, Slot, TextKey};
@@ -112,16 +112,23 @@ impl<'a> Reading<'a> {
     ) -> Result<(), ScrapeError> {
         self.counts.scraped += 1;
         self.counts.kept += 1;
-        if self.is_over {
+        let key = TextKey::new(series.raw);
+        if self.is_over && self.rules.job.metric_relabel_configs.is_empty() {
             // The scrape has failed; what follows is only counted.
             return Ok(());
         }
-        let key = TextKey::new(series.raw);
         let (slot, is_new) = match self.cache.find(key) {
             Some(slot) => (slot, false),
             None => (self.resolve(parser, series, key, pairs)?, true),
         };
         self.counts.is_own_exporter |= series.raw.starts_with(OWN_EXPORTER);
+        if slot.is_dropped() {
+            self.counts.kept -= 1;
+            return Ok(());
+        }
+        if self.is_over {
+            return Ok(());
+        }
         let own_time = series.timestamp.filter(|_| self.rules.job.honor_timestamps);
         let is_tracked = own_time.is_none() || self.rules.job.track_timestamps_staleness;
         let Some(id) = self.cache.see(slot, is_tracked) else {
@@ -135,7 +142,7 @@ impl<'a> Reading<'a> {
             self.counts.out_of_bounds += 1;
             return Ok(());
         }
-        self.counts.added += u64::from(is_new);
+        self.counts.added += u64::from(is_new && !self.is_over);
         self.rows.push(Row {
             series: id,
             timestamp,
@@ -153,7 +160,17 @@ impl<'a> Reading<'a> {
         pairs: &mut Vec<LabelPair<'b>>,
     ) -> Result<Slot, ScrapeError> {
         parser.labels(series, pairs)?;
-        let labels = merge(pairs, self.rules.labels, self.rules.job.honor_labels);
+        let mut labels = merge(pairs, self.rules.labels, self.rules.job.honor_labels);
+        let relabelling = &self.rules.job.metric_relabel_configs;
+        if !relabelling.is_empty() {
+            match relabel(relabelling, &labels) {
+                Some(kept) if !kept.is_empty() => labels = kept,
+                _ => return Ok(self.cache.insert_dropped(key)),
+            }
+            if labels.metric_name().is_empty() {
+                return Err(ScrapeError::NoName);
+            }
+        }
         check(&labels, &self.rules.job.limits)?;
         let id = self.appender.series(self.rules.target, &labels)?;
         Ok(self.cache.insert(key, id))

@@ -39,7 +39,7 @@ pub struct TargetStatus {
     pub pool: String,
     /// The labels of its series.
     pub labels: Labels,
-    /// What it was known by before internal labels were taken away.
+    /// What it was known by before relabelling.
     pub discovered: Labels,
     /// Where it is scraped; user, password and what looks like a secret are left out.
     pub url: String,
@@ -57,6 +57,15 @@ pub struct TargetStatus {
     pub last_duration: Duration,
     /// Samples that the last scrape found.
     pub samples: u64,
+}
+
+/// The targets of a job that relabelling dropped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DroppedTargets {
+    /// What they were known by, as far as it is kept.
+    pub discovered: Vec<Labels>,
+    /// How many there are.
+    pub count: u64,
 }
 
 /// The part of a [`TargetStatus`] that changes.

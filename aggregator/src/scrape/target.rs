@@ -6,6 +6,8 @@ use std::time::Duration;
 use reqwest::Url;
 use system_stats_model::labels::{INSTANCE, JOB, Labels, LabelsBuilder};
 
+use system_stats_model::relabel::relabel;
+
 use crate::config::{Scheme, ScrapeConfig, format_duration, parse_duration};
 use crate::discovery::ADDRESS;
 
@@ -28,11 +30,13 @@ const SECRET_WORDS: [&str; 6] = ["token", "key", "secret", "password", "passwd",
 pub(super) struct Target {
     /// What its series get.
     pub(super) labels: Labels,
-    /// What it was known by before internal labels were taken away.
+    /// What it was known by before relabelling.
     pub(super) discovered: Labels,
     pub(super) url: Url,
     pub(super) interval: Duration,
     pub(super) timeout: Duration,
+    /// How many targets there are where the job must not have as many: then none is asked.
+    pub(super) crowd: Option<usize>,
 }
 
 impl Target {
@@ -91,6 +95,9 @@ pub(super) fn fnv64a(bytes: &[u8]) -> u64 {
 pub(super) struct Chosen {
     /// Each endpoint once.
     pub(super) targets: Vec<Target>,
+    /// Those that relabelling dropped, as far as they are to be shown, and how many there are.
+    pub(super) dropped: Vec<Labels>,
+    pub(super) dropped_count: u64,
     /// What is wrong with those that were left out.
     pub(super) problems: Vec<String>,
 }
@@ -99,18 +106,33 @@ pub(super) struct Chosen {
 pub(super) fn of_job(job: &ScrapeConfig, found: &[Labels]) -> Chosen {
     let mut chosen = Chosen::default();
     let mut seen = HashSet::new();
-    for labels in found.iter().take(MAX_TARGETS) {
-        match target(job, labels) {
+    for found in found.iter().take(MAX_TARGETS) {
+        let discovered = discovered(job, found);
+        let Some(labels) = relabel(&job.relabel_configs, &discovered) else {
+            let limit = job.limits.keep_dropped_targets;
+            if limit == 0 || chosen.dropped_count < limit {
+                chosen.dropped.push(discovered);
+            }
+            chosen.dropped_count += 1;
+            continue;
+        };
+        match target(job, &labels, discovered) {
             Ok(target) => {
                 if seen.insert((target.labels.clone(), target.url.clone())) {
                     chosen.targets.push(target);
                 }
             }
             Err(reason) => {
-                let address = labels.get(ADDRESS).unwrap_or_default();
+                let address = found.get(ADDRESS).unwrap_or_default();
                 let problem = format!("target {address:?} is left out: {reason}");
                 chosen.problems.push(problem);
             }
+        }
+    }
+    let (count, limit) = (chosen.targets.len(), job.limits.target_limit);
+    if limit > 0 && count as u64 > limit {
+        for target in &mut chosen.targets {
+            target.crowd = Some(count);
         }
     }
     if found.len() > MAX_TARGETS {
@@ -120,9 +142,9 @@ pub(super) fn of_job(job: &ScrapeConfig, found: &[Labels]) -> Chosen {
     chosen
 }
 
-fn target(job: &ScrapeConfig, found: &Labels) -> Result<Target, String> {
-    let discovered = discovered(job, found);
-    let value = |name: &str| discovered.get(name).unwrap_or_default();
+/// From labels after relabelling.
+fn target(job: &ScrapeConfig, all: &Labels, discovered: Labels) -> Result<Target, String> {
+    let value = |name: &str| all.get(name).unwrap_or_default();
     let timing = |name: &str| {
         parse_duration(value(name)).map_err(|reason| format!("label {name}: {reason}"))
     };
@@ -132,21 +154,22 @@ fn target(job: &ScrapeConfig, found: &Labels) -> Result<Target, String> {
             "labels {SCRAPE_INTERVAL} and {SCRAPE_TIMEOUT} must be above 0, and the timeout not longer than the interval"
         ));
     }
-    let mut labels = LabelsBuilder::from(&discovered);
+    let mut labels = LabelsBuilder::from(all);
     labels.retain(|name, _| !name.starts_with(INTERNAL));
-    if discovered.get(INSTANCE).is_none() {
+    if all.get(INSTANCE).is_none() {
         labels.set(INSTANCE, value(ADDRESS));
     }
     Ok(Target {
         labels: labels.build(),
-        url: url(job, &discovered)?,
+        url: url(job, all)?,
         interval,
         timeout,
+        crowd: None,
         discovered,
     })
 }
 
-/// The labels before internal ones are taken away; those that were found win over the job's.
+/// The labels before relabelling; those that were found win over the job's.
 fn discovered(job: &ScrapeConfig, found: &Labels) -> Labels {
     let mut labels = LabelsBuilder::new();
     labels.set(JOB, &job.job_name);
@@ -165,8 +188,8 @@ fn discovered(job: &ScrapeConfig, found: &Labels) -> Labels {
     labels.build()
 }
 
-fn url(job: &ScrapeConfig, discovered: &Labels) -> Result<Url, String> {
-    let value = |name: &str| discovered.get(name).unwrap_or_default();
+fn url(job: &ScrapeConfig, labels: &Labels) -> Result<Url, String> {
+    let value = |name: &str| labels.get(name).unwrap_or_default();
     let scheme = value(SCHEME);
     if Scheme::from_name(scheme).is_none() {
         return Err(format!(
@@ -181,7 +204,7 @@ fn url(job: &ScrapeConfig, discovered: &Labels) -> Result<Url, String> {
         .map_err(|error| format!("not an address: {error}"))?;
     url.set_path(value(METRICS_PATH));
     let mut params = job.params.clone();
-    for (name, value) in discovered {
+    for (name, value) in labels {
         let Some(name) = name.strip_prefix(PARAM) else {
             continue;
         };
@@ -221,11 +244,13 @@ mod tests {
     }
 
     fn shown(text: &str) -> Vec<String> {
-        let Chosen { targets, problems } = chosen(text);
-        let targets = targets
-            .iter()
-            .map(|target| format!("{} {}", target.labels, target.url));
-        targets.chain(problems).collect()
+        let chosen = chosen(text);
+        let targets = chosen.targets.iter();
+        let targets = targets.map(|target| format!("{} {}", target.labels, target.url));
+        let dropped = chosen.dropped.iter();
+        let address = |labels: &Labels| format!("dropped {}", labels.get(ADDRESS).unwrap());
+        let all = targets.chain(dropped.map(address)).chain(chosen.problems);
+        all.collect()
     }
 
     #[test]
@@ -274,6 +299,107 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(shown(text), expected, "{text}");
         }
+    }
+
+    /// Rules, and what they make of `h:1` with a label and a parameter.
+    #[test]
+    fn relabelling_decides() {
+        let plain = r#"{env="prod",instance="h:1",job="a"} http://h:1/metrics?m=x&m=y"#;
+        let cases: [(&str, &[&str]); 16] = [
+            ("", &[plain]),
+            (
+                "{source_labels: [__address__], regex: 'h:.*', action: keep}",
+                &[plain],
+            ),
+            (
+                "{source_labels: [__address__], regex: 'h', action: keep}",
+                &["dropped h:1"],
+            ),
+            (
+                "{source_labels: [job, env], regex: 'a;prod', action: drop}",
+                &["dropped h:1"],
+            ),
+            (
+                "{source_labels: [__address__], regex: '(.*):1', target_label: instance}",
+                &[r#"{env="prod",instance="h",job="a"} http://h:1/metrics?m=x&m=y"#],
+            ),
+            (
+                "{target_label: __address__, replacement: 'p:2'}",
+                &[r#"{env="prod",instance="p:2",job="a"} http://p:2/metrics?m=x&m=y"#],
+            ),
+            (
+                "{source_labels: [__address__], target_label: __param_m}, {source_labels: [__param_m], target_label: instance}, {target_label: __address__, replacement: 'p:2'}",
+                &[r#"{env="prod",instance="h:1",job="a"} http://p:2/metrics?m=h%3A1&m=y"#],
+            ),
+            (
+                "{target_label: __scheme__, replacement: https}, {target_label: __metrics_path__, replacement: /p}, {target_label: __param_n, replacement: '1'}",
+                &[r#"{env="prod",instance="h:1",job="a"} https://h:1/p?m=x&m=y&n=1"#],
+            ),
+            (
+                "{source_labels: [env], target_label: __tmp_e}, {source_labels: [__tmp_e], target_label: stage, action: uppercase}, {regex: env, action: labeldrop}",
+                &[r#"{instance="h:1",job="a",stage="PROD"} http://h:1/metrics?m=x&m=y"#],
+            ),
+            (
+                "{source_labels: [__address__], modulus: 2, target_label: __tmp_shard, action: hashmod}, {source_labels: [__tmp_shard], regex: '2', action: keep}",
+                &["dropped h:1"],
+            ),
+            (
+                "{regex: '__meta_(.*)', action: labelmap}",
+                &[r#"{env="prod",instance="h:1",job="a",zone="z"} http://h:1/metrics?m=x&m=y"#],
+            ),
+            (
+                "{target_label: job, replacement: ''}",
+                &[r#"{env="prod",instance="h:1"} http://h:1/metrics?m=x&m=y"#],
+            ),
+            (
+                "{target_label: __address__, replacement: ''}",
+                &[r#"target "h:1" is left out: "" is not a valid hostname"#],
+            ),
+            (
+                "{target_label: __address__, replacement: 'http://h'}",
+                &[r#"target "h:1" is left out: "http://h" is not a valid hostname"#],
+            ),
+            (
+                "{target_label: __scrape_timeout__, replacement: 2m}",
+                &[
+                    r#"target "h:1" is left out: labels __scrape_interval__ and __scrape_timeout__ must be above 0, and the timeout not longer than the interval"#,
+                ],
+            ),
+            (
+                "{regex: '__scrape_interval__', action: labeldrop}",
+                &[
+                    r#"target "h:1" is left out: label __scrape_interval__: an empty duration; write one like 15s or 1m30s"#,
+                ],
+            ),
+        ];
+        for (rules, expected) in cases {
+            let text = format!(
+                "{{job_name: a, params: {{m: [x, y]}}, relabel_configs: [{rules}], static_configs: [{{targets: ['h:1'], labels: {{env: prod, __meta_zone: z}}}}]}}"
+            );
+            assert_eq!(shown(&text), expected, "{rules}");
+        }
+    }
+
+    #[test]
+    fn of_dropped_targets_so_many_are_kept() {
+        let text = "{job_name: a, keep_dropped_targets: 2, relabel_configs: [{action: drop}], static_configs: [{targets: ['a:1', 'b:1', 'c:1']}]}";
+        let chosen = chosen(text);
+        assert!(chosen.targets.is_empty());
+        assert_eq!((chosen.dropped.len(), chosen.dropped_count), (2, 3));
+        assert_eq!(chosen.dropped[0].get("__scheme__"), Some("http"));
+    }
+
+    #[test]
+    fn too_many_targets_are_none() {
+        let text =
+            "{job_name: a, target_limit: 2, static_configs: [{targets: ['a:1', 'b:1', 'a:1']}]}";
+        let crowds = |text: &str| {
+            let targets = chosen(text).targets;
+            let crowds = targets.iter().map(|target| target.crowd);
+            crowds.collect::<Vec<_>>()
+        };
+        assert_eq!(crowds(text), [None, None]);
+        assert_eq!(crowds(&text.replace("2, ", "1, ")), [Some(2), Some(2)]);
     }
 
     #[test]

@@ -134,7 +134,13 @@ impl Worker {
         let started = Instant::now();
         let (timeout, limits) = (shared.target.timeout, &shared.job.limits);
         let asked = Asked::metrics(timeout, limits, memory.body_bytes);
-        let fetch = shared.client.get(&shared.target.url, asked);
+        let fetch = async {
+            if let Some(found) = shared.target.crowd {
+                let limit = limits.target_limit;
+                return Err(ScrapeError::Targets { found, limit });
+            }
+            shared.client.get(&shared.target.url, asked).await
+        };
         let answer = tokio::select! {
             biased;
             () = self.ending.begun() => return Err(Some(memory)),

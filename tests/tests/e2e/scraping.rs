@@ -1,11 +1,14 @@
-//! Scrape jobs as people have them: how targets are connected to.
+//! Scrape jobs as people have them: how targets are found, named and connected to.
+
+mod side_by_side;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use e2e::certificate::self_signed;
 use e2e::folder::Folder;
-use e2e::http::Request;
+use e2e::http::{self, Request};
 use e2e::peers::{NodeExporter, PROMTOOL};
 use e2e::process;
 use e2e::programs::{self, Aggregator};

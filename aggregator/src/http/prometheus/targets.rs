@@ -12,16 +12,16 @@ use super::Success;
 use crate::config::format_duration;
 use crate::http::params::Params;
 use crate::http::state::Shared;
-use crate::scrape::TargetStatus;
+use crate::scrape::{DroppedTargets, TargetStatus};
 
 /// The data of `/api/v1/targets`.
 #[derive(Debug, Serialize)]
 pub(in crate::http) struct Targets {
     #[serde(rename = "activeTargets")]
     active: Vec<ActiveTarget>,
-    /// Targets that relabelling dropped: there is no relabelling.
+    /// Targets that relabelling dropped.
     #[serde(rename = "droppedTargets")]
-    dropped: [(); 0],
+    dropped: Vec<DroppedTarget>,
     #[serde(rename = "droppedTargetCounts")]
     dropped_counts: Option<BTreeMap<String, u64>>,
 }
@@ -42,31 +42,53 @@ struct ActiveTarget {
     scrape_timeout: String,
 }
 
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DroppedTarget {
+    discovered_labels: BTreeMap<String, String>,
+    scrape_pool: String,
+}
+
 /// `GET /api/v1/targets?state=active|dropped|any&scrapePool=`
 pub(in crate::http) async fn targets(
     State(state): Shared,
     params: Params,
 ) -> Json<Success<Targets>> {
-    let data = select(
-        state.scraper.targets(),
-        params.get("state"),
-        params.get("scrapePool"),
-    );
+    let all = (state.scraper.targets(), state.scraper.dropped_targets());
+    let data = select(all, params.get("state"), params.get("scrapePool"));
     Json(Success::new(data))
 }
 
+/// What there is: targets that are scraped, and those that were dropped.
+type All = (Vec<TargetStatus>, BTreeMap<String, DroppedTargets>);
+
 /// What Prometheus does: a state that it does not know selects nothing.
-fn select(mut targets: Vec<TargetStatus>, state: Option<&str>, pool: Option<&str>) -> Targets {
-    let state = state.map_or_else(|| "any".to_owned(), str::to_lowercase);
-    let is_any = state == "any";
-    let pools = targets.iter().map(|target| (target.pool.clone(), 0));
-    let dropped_counts = (is_any || state == "dropped").then(|| pools.collect());
-    targets.retain(|target| pool.is_none_or(|pool| target.pool == pool));
-    targets.retain(|_| is_any || state == "active");
-    targets.sort_by(|a, b| a.pool.cmp(&b.pool));
+fn select((active, dropped): All, state: Option<&str>, pool: Option<&str>) -> Targets {
+    let state = state.unwrap_or_default().to_lowercase();
+    let is_any = state.is_empty() || state == "any";
+    let (shows_active, shows_dropped) = (is_any || state == "active", is_any || state == "dropped");
+    let pool = pool.filter(|pool| !pool.is_empty());
+    let is_chosen = |name: &str| pool.is_none_or(|pool| name == pool);
+
+    let active = active.into_iter();
+    let chosen = active.filter(|target| shows_active && is_chosen(&target.pool));
+    let mut active: Vec<TargetStatus> = chosen.collect();
+    active.sort_by(|a, b| a.pool.cmp(&b.pool));
+
+    let counts = dropped.iter();
+    let counts = counts.map(|(pool, dropped)| (pool.clone(), dropped.count));
+    let dropped_counts = shows_dropped.then(|| counts.collect());
+    let dropped = dropped.iter();
+    let dropped = dropped.filter(|(pool, _)| shows_dropped && is_chosen(pool));
+    let shown = dropped.flat_map(|(pool, dropped)| {
+        dropped.discovered.iter().map(|labels| DroppedTarget {
+            discovered_labels: map(labels),
+            scrape_pool: pool.clone(),
+        })
+    });
     Targets {
-        active: targets.into_iter().map(ActiveTarget::from).collect(),
-        dropped: [],
+        active: active.into_iter().map(ActiveTarget::from).collect(),
+        dropped: shown.collect(),
         dropped_counts,
     }
 }
@@ -137,25 +159,38 @@ mod tests {
             last_error: "connection refused".to_owned(),
             ..target("a", Health::Down)
         };
-        insta::assert_json_snapshot!(select(vec![up, down], None, None));
+        let dropped = DroppedTargets {
+            discovered: vec![Labels::from_pairs([("__address__", "c:1"), ("job", "b")])],
+            count: 7,
+        };
+        let dropped = [("a", DroppedTargets::default()), ("b", dropped)];
+        let dropped = dropped.map(|(pool, dropped)| (pool.to_owned(), dropped));
+        let all = (vec![up, down], BTreeMap::from(dropped));
+        insta::assert_json_snapshot!(select(all, None, None));
     }
 
     #[test]
     fn states_and_pools_select() {
         let pools = |state, pool| {
-            let targets = vec![target("b", Health::Up), target("a", Health::Unknown)];
-            let selected = select(targets, state, pool);
-            let pools = selected
-                .active
-                .iter()
-                .map(|target| target.scrape_pool.as_str());
-            let pools: Vec<&str> = pools.collect();
-            (pools.join(" "), selected.dropped_counts.is_some())
+            let active = vec![target("b", Health::Up), target("a", Health::Unknown)];
+            let dropped = ["a", "b"].map(|pool| {
+                let discovered = vec![Labels::from_pairs([("job", pool)])];
+                let count = 1;
+                (pool.to_owned(), DroppedTargets { discovered, count })
+            });
+            let selected = select((active, BTreeMap::from(dropped)), state, pool);
+            let active = selected.active.iter();
+            let active: Vec<&str> = active.map(|target| target.scrape_pool.as_str()).collect();
+            let dropped = selected.dropped.iter();
+            let dropped: Vec<&str> = dropped.map(|target| target.scrape_pool.as_str()).collect();
+            let counts = selected.dropped_counts.map_or(0, |counts| counts.len());
+            format!("{} | {} | {counts}", active.join(" "), dropped.join(" "))
         };
-        assert_eq!(pools(None, None), ("a b".to_owned(), true));
-        assert_eq!(pools(Some("any"), Some("b")), ("b".to_owned(), true));
-        assert_eq!(pools(Some("Active"), None), ("a b".to_owned(), false));
-        assert_eq!(pools(Some("dropped"), None), (String::new(), true));
-        assert_eq!(pools(Some("other"), None), (String::new(), false));
+        assert_eq!(pools(None, None), "a b | a b | 2");
+        assert_eq!(pools(Some(""), Some("")), "a b | a b | 2");
+        assert_eq!(pools(Some("any"), Some("b")), "b | b | 2");
+        assert_eq!(pools(Some("Active"), None), "a b |  | 0");
+        assert_eq!(pools(Some("dropped"), Some("a")), " | a | 2");
+        assert_eq!(pools(Some("other"), None), " |  | 0");
     }
 }

@@ -24,7 +24,7 @@ async fn scraper() -> (Scraper, Arc<Storage>) {
     (scraper, storage)
 }
 
-fn apply(scraper: &Scraper, config: &Config) {
+pub(super) fn apply(scraper: &Scraper, config: &Config) {
     scraper.apply(scraper.prepare(config).unwrap());
 }
 
@@ -33,7 +33,7 @@ fn empty() -> Config {
 }
 
 /// Looks again after every request to the server, until there is something to see.
-async fn until<T>(server: &Server, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(super) async fn until<T>(server: &Server, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let looking = async {
         loop {
             if let Some(seen) = look().await {
