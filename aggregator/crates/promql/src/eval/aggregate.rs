@@ -85,6 +85,8 @@ struct Groups {
     of: Vec<usize>,
     /// The first series of each group.
     firsts: Vec<usize>,
+    /// Whether the name of each group goes at the end: when that of any of its series does.
+    drops: Vec<bool>,
 }
 
 impl Groups {
@@ -107,7 +109,13 @@ impl Groups {
             }
             of.push(number);
         }
-        Self { of, firsts }
+        let mut drops = vec![false; firsts.len()];
+        if !is_eager {
+            for (series, group) in of.iter().enumerate() {
+                drops[*group] |= input.drops(series);
+            }
+        }
+        Self { of, firsts, drops }
     }
 
     fn len(&self) -> usize {
@@ -130,8 +138,8 @@ impl Groups {
         };
         let labels = self.firsts.iter().map(labels).collect();
         let mut columns = Columns::with_labels(input.timeline(), labels);
-        for (group, first) in self.firsts.iter().enumerate() {
-            columns.set_drops(group, !is_eager && input.drops(*first));
+        for (group, drops) in self.drops.iter().enumerate() {
+            columns.set_drops(group, *drops);
         }
         columns
     }

@@ -68,7 +68,7 @@ fn named(evaluator: &Evaluator<'_>, mut columns: Columns) -> Result<Columns, Eva
             columns.set_labels(series, labels);
         }
     }
-    naming::merge_alike(&mut columns, true)?;
+    naming::merge_alike(&mut columns, false)?;
     Ok(columns)
 }
 

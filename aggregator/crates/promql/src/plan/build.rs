@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use system_stats_model::labels::METRIC_NAME;
-use system_stats_model::matcher::Matcher;
+use system_stats_model::matcher::{MatchOp, Matcher};
 use system_stats_model::sample::Millis;
 
 use super::fetch::TimeSpan;
@@ -14,6 +14,9 @@ use crate::eval::binary_operation;
 
 /// The name of the series that `info` joins with when it is not told.
 const TARGET_INFO: &str = "target_info";
+
+/// Which series it joins with when it is only told which not.
+const ANY_INFO: &str = ".+_info";
 
 /// What is made of an expression for queries of some times.
 pub(super) struct Built {
@@ -206,8 +209,15 @@ impl Builder {
             Some(Expr::Vector(selector)) => selector.matchers.clone(),
             _ => Vec::new(),
         };
-        if !matchers.iter().any(|matcher| matcher.name() == METRIC_NAME) {
+        let names = matchers.iter().filter(|m| m.name() == METRIC_NAME);
+        let names: Vec<MatchOp> = names.map(Matcher::op).collect();
+        let is_negated = |op: &MatchOp| matches!(op, MatchOp::NotEqual | MatchOp::NotRegex);
+        if names.is_empty() {
             matchers.push(Matcher::equal(METRIC_NAME, TARGET_INFO));
+        } else if names.iter().all(is_negated)
+            && let Ok(any) = Matcher::new(METRIC_NAME, MatchOp::Regex, ANY_INFO)
+        {
+            matchers.push(any);
         }
         let mut select = SelectNode {
             matchers,

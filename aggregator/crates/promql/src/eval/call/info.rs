@@ -49,7 +49,7 @@ pub(super) fn joined(
         let labels = &base.labels()[series];
         let is_info = names
             .iter()
-            .any(|matcher| matcher.matches(labels.metric_name()));
+            .all(|matcher| matcher.matches(labels.metric_name()));
         for step in base.valid(series).iter() {
             let mut found = Vec::new();
             if !is_info {
