@@ -14,7 +14,7 @@ use system_stats_model::sample::Millis;
 pub use bits::Bits;
 pub use columns::Columns;
 pub(crate) use columns::{Block, ColumnMut};
-pub(crate) use number::{shortest, verb_f, verb_g};
+pub(crate) use number::{of_label, shortest, verb_f, verb_g};
 pub use number::{write_decimal, write_exponent, write_value};
 pub(crate) use timeline::Reference;
 pub use timeline::Timeline;

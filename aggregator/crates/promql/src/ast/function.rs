@@ -12,6 +12,8 @@ pub enum Arity {
     LastOptional,
     /// The last one may be left out or repeated.
     LastAnyTimes,
+    /// The last one may be there up to ten times.
+    LastTenTimes,
 }
 
 /// What a function takes and gives.
@@ -122,6 +124,7 @@ functions! {
     HistogramCount stable "histogram_count" [Vector] Exact Vector;
     HistogramFraction stable "histogram_fraction" [Scalar Scalar Vector] Exact Vector;
     HistogramQuantile stable "histogram_quantile" [Scalar Vector] Exact Vector;
+    HistogramQuantiles experimental "histogram_quantiles" [Vector String Scalar] LastTenTimes Vector;
     HistogramStddev stable "histogram_stddev" [Vector] Exact Vector;
     HistogramStdvar stable "histogram_stdvar" [Vector] Exact Vector;
     HistogramSum stable "histogram_sum" [Vector] Exact Vector;

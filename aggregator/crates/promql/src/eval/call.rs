@@ -80,6 +80,9 @@ pub(crate) fn vector<'e>(
         Function::HistogramQuantile => {
             ready(evaluator, histogram::quantile(evaluator, node, args, on)?)
         }
+        Function::HistogramQuantiles => {
+            ready(evaluator, histogram::quantiles(evaluator, node, args, on)?)
+        }
         Function::HistogramFraction => {
             ready(evaluator, histogram::fraction(evaluator, node, args, on)?)
         }

@@ -99,6 +99,7 @@ impl Checker<'_> {
             Arity::Exact => (declared, declared),
             Arity::LastOptional => (declared - 1, declared),
             Arity::LastAnyTimes => (declared - 1, usize::MAX),
+            Arity::LastTenTimes => (declared, declared + 9),
         };
         if given < least || given > most {
             let bound = match signature.arity {

@@ -64,6 +64,15 @@ pub(crate) fn verb_g(value: f64) -> String {
     out
 }
 
+/// The value as OpenMetrics has it in labels: never without a dot or an exponent.
+pub(crate) fn of_label(value: f64) -> String {
+    let mut text = verb_g(value);
+    if value.is_finite() && !text.contains(['.', 'e']) {
+        text.push_str(".0");
+    }
+    text
+}
+
 /// The value as Go's `%f`: six decimals.
 pub(crate) fn verb_f(value: f64) -> String {
     if value.is_finite() {

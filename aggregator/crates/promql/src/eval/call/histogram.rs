@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use system_stats_model::labels::Labels;
+use system_stats_model::labels::{Labels, LabelsBuilder};
 
 use super::super::annotations::Note;
 use super::super::error::EvalError;
-use super::super::evaluator::Evaluator;
+use super::super::evaluator::{Evaluator, Scalars};
 use super::super::naming;
 use super::wrong;
 use crate::plan::Node;
-use crate::value::{Columns, Timeline};
+use crate::value::{Columns, Timeline, of_label};
 
 /// The label with a bucket's upper bound.
 const BOUND: &str = "le";
@@ -40,15 +40,10 @@ pub(super) fn quantile(
     let [quantile, vector] = args else {
         return Err(wrong(node));
     };
-    let quantiles = evaluator.scalars(quantile, on)?;
-    for value in quantiles.distinct() {
-        if !(0.0..=1.0).contains(value) {
-            evaluator
-                .annotations
-                .add(Note::quantile(*value), quantile.span);
-        }
-    }
-    each_histogram(evaluator, vector, on, |step, name, buckets| {
+    let quantiles = valid_quantiles(evaluator, quantile, on)?;
+    let input = evaluator.columns(vector, on)?;
+    let histograms = Histograms::of(evaluator, vector, &input);
+    histograms.each(evaluator, on, |step, name, buckets| {
         let (value, forced) = bucket_quantile(quantiles.at(step), buckets);
         if forced {
             let remark = Note::ForcedMonotonic(name.to_owned());
@@ -56,6 +51,73 @@ pub(super) fn quantile(
         }
         value
     })
+}
+
+/// `histogram_quantiles`: several quantiles, told apart by a label.
+pub(super) fn quantiles(
+    evaluator: &Evaluator<'_>,
+    node: &Node,
+    args: &[Node],
+    on: &Timeline,
+) -> Result<Columns, EvalError> {
+    let [vector, label, quantiles @ ..] = args else {
+        return Err(wrong(node));
+    };
+    let name = label.text().filter(|_| label.names_label());
+    let name = name.ok_or_else(|| {
+        let text = label.text().unwrap_or_default();
+        EvalError::Parameter(format!(
+            "invalid label name in histogram_quantiles(): {text}"
+        ))
+    })?;
+    let quantiles = quantiles.iter().map(|q| valid_quantiles(evaluator, q, on));
+    let quantiles: Vec<Scalars> = quantiles.collect::<Result<_, _>>()?;
+    let input = evaluator.columns(vector, on)?;
+    let histograms = Histograms::of(evaluator, vector, &input);
+    let mut all = Columns::new(*on);
+    for quantile in &quantiles {
+        let found = histograms.each(evaluator, on, |step, name, buckets| {
+            let (value, forced) = bucket_quantile(quantile.at(step), buckets);
+            if forced {
+                let remark = Note::ForcedMonotonic(name.to_owned());
+                evaluator.annotations.add(remark, label.span);
+            }
+            value
+        })?;
+        for series in 0..found.len() {
+            evaluator.budget.check()?;
+            let mut rows: HashMap<u64, usize> = HashMap::new();
+            for step in found.valid(series).iter() {
+                let value = quantile.at(step);
+                let row = *rows.entry(value.to_bits()).or_insert_with(|| {
+                    let mut labels = LabelsBuilder::from(&found.labels()[series]);
+                    all.push(labels.set(name, &of_label(value)).build());
+                    let row = all.len() - 1;
+                    all.set_drops(row, found.drops(series));
+                    row
+                });
+                all.column_mut(row).set(step, found.values(series)[step]);
+            }
+        }
+        evaluator.budget.check_cells(all.len(), on.steps)?;
+    }
+    naming::merge_alike(&mut all, false)?;
+    Ok(all)
+}
+
+/// The values of a node that is a quantile, noted where they are none.
+fn valid_quantiles(
+    evaluator: &Evaluator<'_>,
+    node: &Node,
+    on: &Timeline,
+) -> Result<Scalars, EvalError> {
+    let quantiles = evaluator.scalars(node, on)?;
+    for value in quantiles.distinct() {
+        if !(0.0..=1.0).contains(value) {
+            evaluator.annotations.add(Note::quantile(*value), node.span);
+        }
+    }
+    Ok(quantiles)
 }
 
 /// `histogram_fraction`.
@@ -69,54 +131,68 @@ pub(super) fn fraction(
         return Err(wrong(node));
     };
     let (lower, upper) = (evaluator.scalars(lower, on)?, evaluator.scalars(upper, on)?);
-    each_histogram(evaluator, vector, on, |step, _, buckets| {
+    let input = evaluator.columns(vector, on)?;
+    let histograms = Histograms::of(evaluator, vector, &input);
+    histograms.each(evaluator, on, |step, _, buckets| {
         bucket_fraction(lower.at(step), upper.at(step), buckets)
     })
 }
 
-fn each_histogram(
-    evaluator: &Evaluator<'_>,
-    vector: &Node,
-    on: &Timeline,
-    value: impl Fn(usize, &str, &mut Vec<Bucket>) -> f64,
-) -> Result<Columns, EvalError> {
-    let input = evaluator.columns(vector, on)?;
-    let groups = groups(evaluator, vector, &input);
-    let mut columns = Columns::new(*on);
-    let mut buckets = Vec::new();
-    for (series, group) in groups.iter().enumerate() {
-        evaluator.budget.check()?;
-        let labels = if evaluator.is_eager {
-            naming::without_reserved(&group.labels)
-        } else {
-            group.labels.clone()
-        };
-        let mut name = group.labels.metric_name();
-        let mut column = columns.push(labels);
-        for step in 0..on.steps {
-            buckets.clear();
-            for (bound, row) in &group.rows {
-                if input.valid(*row).has(step) {
-                    let count = input.values(*row)[step];
-                    buckets.push(Bucket {
-                        bound: *bound,
-                        count,
-                    });
-                }
-            }
-            if !buckets.is_empty() {
-                column.set(step, value(step, name, &mut buckets));
-                // Prometheus has dropped the name by the second step, and says so.
-                if evaluator.is_eager {
-                    name = "";
-                }
-            }
-        }
-        columns.set_drops(series, !evaluator.is_eager);
+/// The histograms of a vector.
+struct Histograms<'i> {
+    input: &'i Columns,
+    groups: Vec<Group>,
+}
+
+impl<'i> Histograms<'i> {
+    fn of(evaluator: &Evaluator<'_>, vector: &Node, input: &'i Columns) -> Self {
+        let groups = groups(evaluator, vector, input);
+        Self { input, groups }
     }
-    columns.retain_valued();
-    naming::merge_alike(&mut columns, false)?;
-    Ok(columns)
+
+    /// What `value` makes of the buckets of each histogram at each step.
+    fn each(
+        &self,
+        evaluator: &Evaluator<'_>,
+        on: &Timeline,
+        value: impl Fn(usize, &str, &mut Vec<Bucket>) -> f64,
+    ) -> Result<Columns, EvalError> {
+        let mut columns = Columns::new(*on);
+        let mut buckets = Vec::new();
+        for (series, group) in self.groups.iter().enumerate() {
+            evaluator.budget.check()?;
+            let labels = if evaluator.is_eager {
+                naming::without_reserved(&group.labels)
+            } else {
+                group.labels.clone()
+            };
+            let mut name = group.labels.metric_name();
+            let mut column = columns.push(labels);
+            for step in 0..on.steps {
+                buckets.clear();
+                for (bound, row) in &group.rows {
+                    if self.input.valid(*row).has(step) {
+                        let count = self.input.values(*row)[step];
+                        buckets.push(Bucket {
+                            bound: *bound,
+                            count,
+                        });
+                    }
+                }
+                if !buckets.is_empty() {
+                    column.set(step, value(step, name, &mut buckets));
+                    // Prometheus has dropped the name by the second step, and says so.
+                    if evaluator.is_eager {
+                        name = "";
+                    }
+                }
+            }
+            columns.set_drops(series, !evaluator.is_eager);
+        }
+        columns.retain_valued();
+        naming::merge_alike(&mut columns, false)?;
+        Ok(columns)
+    }
 }
 
 fn groups(evaluator: &Evaluator<'_>, vector: &Node, input: &Columns) -> Vec<Group> {

@@ -45,7 +45,7 @@ pub(super) fn replace(
             set_label(&mut columns, series, target, &value);
         }
     }
-    naming::merge_alike(&mut columns, true)?;
+    naming::merge_alike(&mut columns, false)?;
     Ok(columns)
 }
 
@@ -78,7 +78,7 @@ pub(super) fn join(
             .collect();
         set_label(&mut columns, series, target, &values.join(separator));
     }
-    naming::merge_alike(&mut columns, true)?;
+    naming::merge_alike(&mut columns, false)?;
     Ok(columns)
 }
 
