@@ -262,9 +262,11 @@ fn errors_as_users_know_them() {
             r#"label_join(load, "", ",", "a")"#,
             "invalid destination label name in label_join(): ",
         ),
-        ("topk(NaN, load)", "Scalar value NaN overflows int64"),
+        ("topk(NaN, load)", "Parameter value is NaN"),
         ("topk(1e30, load)", "Scalar value 1e+30 overflows int64"),
-        ("topk(NaN, nothing)", "Scalar value NaN overflows int64"),
+        ("topk(NaN, nothing)", "Parameter value is NaN"),
+        ("limit_ratio(NaN, load)", "Ratio value is NaN"),
+        ("bottomk(-Inf, load)", "Scalar value -Inf underflows int64"),
         (r#"count_values("", load)"#, "invalid label name \"\""),
         (
             r#"count_values("a\xc5z", load)"#,

@@ -58,17 +58,23 @@ fn check(
 ) -> Result<(), EvalError> {
     let span = aggregation.param()?.span;
     for value in params.distinct().iter().copied() {
-        if aggregation.op == AggregateOp::LimitRatio {
-            if value.is_nan() {
-                return Err(EvalError::Parameter("Ratio value NaN is NaN".to_owned()));
-            }
+        let is_ratio = aggregation.op == AggregateOp::LimitRatio;
+        if value.is_nan() {
+            let what = if is_ratio { "Ratio" } else { "Parameter" };
+            return Err(EvalError::Parameter(format!("{what} value is NaN")));
+        }
+        if is_ratio {
             if !(-1.0..=1.0).contains(&value) {
                 let note = Note::ratio(value, value.signum());
                 evaluator.annotations.add(note, span);
             }
-        } else if value.is_nan() || value >= TWO_TO_63 {
-            let value = verb_g(value);
-            let text = format!("Scalar value {value} overflows int64");
+        } else if value.abs() >= TWO_TO_63 {
+            let flows = if value > 0.0 {
+                "overflows"
+            } else {
+                "underflows"
+            };
+            let text = format!("Scalar value {} {flows} int64", verb_g(value));
             return Err(EvalError::Parameter(text));
         }
     }
