@@ -161,13 +161,15 @@ impl<'a> Parser<'a> {
         &self.text[token.span.start..token.span.end]
     }
 
-    fn unquoted(&self, token: Token) -> Parsed<String> {
-        let quoted = self.value(token);
-        String::from_utf8(literal::unquote(quoted)).map_err(|_| {
-            let quoted = crate::print::quote(quoted);
-            let message = format!("error unquoting string {quoted}: not valid UTF-8");
-            Fault::new(token.span, message)
-        })
+    /// What a string token stands for; the bytes too, if they are not UTF-8.
+    fn unquoted(&self, token: Token) -> (String, Option<Vec<u8>>) {
+        match String::from_utf8(literal::unquote(self.value(token))) {
+            Ok(text) => (text, None),
+            Err(error) => {
+                let bytes = error.into_bytes();
+                (String::from_utf8_lossy(&bytes).into_owned(), Some(bytes))
+            }
+        }
     }
 
     /// The seconds or the number that a token stands for.

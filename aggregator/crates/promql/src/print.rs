@@ -14,4 +14,4 @@ pub use duration::format_duration;
 pub use pretty::format_query;
 pub use quoting::quote;
 
-pub(crate) use quoting::{quote_char, quote_literal};
+pub(crate) use quoting::{quote_bytes, quote_char, quote_literal};

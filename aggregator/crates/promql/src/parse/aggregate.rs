@@ -1,6 +1,7 @@
 use super::token::{Keyword, Kind, Token};
 use super::{Fault, Parsed, Parser, Tree};
 use crate::ast::{Aggregate, AggregateOp, Expr, Span};
+use crate::print::quote_bytes;
 
 /// `by (…)` or `without (…)`.
 struct Grouping {
@@ -117,12 +118,14 @@ impl Parser<'_> {
 
     fn grouping_label(&self, token: Token) -> Parsed<String> {
         let label = match token.kind {
-            Kind::String => self.unquoted(token)?,
-            kind if kind.is_word() => self.value(token).to_owned(),
+            Kind::String => self.unquoted(token),
+            kind if kind.is_word() => (self.value(token).to_owned(), None),
             _ => return Err(self.unexpected_in(token, "grouping opts", "label")),
         };
-        if label.is_empty() {
-            let message = "invalid label name for grouping: \"\"";
+        let (label, raw) = label;
+        if label.is_empty() || raw.is_some() {
+            let shown = quote_bytes(raw.as_deref().unwrap_or_default());
+            let message = format!("invalid label name for grouping: {shown}");
             return Err(Fault::new(token.span, message));
         }
         Ok(label)

@@ -42,6 +42,11 @@ impl Parser<'_> {
             power + 1
         };
         let rhs = self.expression(floor)?;
+        let fill = &matching.fill;
+        if (fill.left.is_some() || fill.right.is_some()) && !self.options.fill_modifiers {
+            let message = "binop fill modifiers are experimental and not enabled";
+            return Err(Fault::new(lhs.expr.span().to(rhs.expr.span()), message));
+        }
         let binary = Binary {
             op,
             lhs: Box::new(lhs.expr),
@@ -94,9 +99,6 @@ impl Parser<'_> {
             };
             if self.peek_second_kind()? != Some(Kind::LeftParen) {
                 return Ok(());
-            }
-            if !self.options.fill_modifiers {
-                return Err(Fault::new(word.span, "fill modifiers are not enabled"));
             }
             let fill = &mut matching.fill;
             if (is_left && fill.left.is_some()) || (is_right && fill.right.is_some()) {

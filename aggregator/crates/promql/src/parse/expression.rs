@@ -1,6 +1,6 @@
 use super::token::Keyword::{Bool, GroupLeft, GroupRight, Ignoring, On};
 use super::token::{Kind, Token};
-use super::{Fault, Parsed, Parser, Tree, literal};
+use super::{Fault, Parsed, Parser, Tree};
 use crate::ast::{BinaryOp, Expr, NumberLiteral, Paren, Sign, Span, StringLiteral, Unary};
 
 /// A sign binds like a product: tighter than what follows a product, looser than a power.
@@ -119,14 +119,7 @@ impl Parser<'_> {
 
     fn string_literal(&mut self) -> Parsed<Tree> {
         let token = self.next()?;
-        let bytes = literal::unquote(self.value(token));
-        let (value, raw) = match String::from_utf8(bytes) {
-            Ok(value) => (value, None),
-            Err(error) => {
-                let raw = error.into_bytes();
-                (String::from_utf8_lossy(&raw).into_owned(), Some(raw))
-            }
-        };
+        let (value, raw) = self.unquoted(token);
         let literal = StringLiteral {
             value,
             raw,

@@ -75,7 +75,7 @@ impl Parser<'_> {
     fn matcher(&mut self, label: Token) -> Parsed<Matcher> {
         let name = match label.kind {
             Kind::Identifier => self.value(label).to_owned(),
-            Kind::String => self.unquoted(label)?,
+            Kind::String => self.unquoted(label).0,
             _ => return Err(self.unexpected_in(label, CONTEXT, "identifier or \"}\"")),
         };
         let operator = self.peek()?;
@@ -93,7 +93,13 @@ impl Parser<'_> {
         if value.kind != Kind::String {
             return Err(self.unexpected_in(value, CONTEXT, "string"));
         }
-        let text = self.unquoted(value)?;
+        // No label has bytes that are no text, nor anything in their place.
+        let (text, raw) = self.unquoted(value);
+        if let Some(raw) = raw.filter(|_| matches!(op, MatchOp::Regex | MatchOp::NotRegex)) {
+            let pattern = String::from_utf8_lossy(&raw);
+            let message = format!("error parsing regexp: invalid UTF-8: `{pattern}`");
+            return Err(Fault::new(label.span.to(value.span), message));
+        }
         Matcher::new(name, op, text).map_err(|error| {
             let message = format!(
                 "error parsing regexp: {}: `{}`",

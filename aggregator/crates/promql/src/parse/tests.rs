@@ -122,7 +122,7 @@ fn what_is_not_enabled_is_refused() {
         ),
         (
             "a + fill(0) b",
-            "1:5: parse error: fill modifiers are not enabled",
+            "1:1: parse error: binop fill modifiers are experimental and not enabled",
         ),
     ];
     for (text, expected) in cases {

@@ -21,7 +21,7 @@ pub(crate) fn quote_literal(literal: &StringLiteral) -> String {
 }
 
 /// Bytes in quotes; those that are not text are escaped one by one.
-fn quote_bytes(bytes: &[u8]) -> String {
+pub(crate) fn quote_bytes(bytes: &[u8]) -> String {
     let mut quoted = String::with_capacity(bytes.len() + 2);
     quoted.push('"');
     for chunk in bytes.utf8_chunks() {
@@ -59,6 +59,8 @@ fn push_escaped(into: &mut String, c: char, quote: char) {
         '\r' => into.push_str("\\r"),
         '\t' => into.push_str("\\t"),
         '\x0B' => into.push_str("\\v"),
+        // In a text, only its escape is one.
+        char::REPLACEMENT_CHARACTER if quote == '"' => into.push_str("\\ufffd"),
         _ if is_printable(c) => into.push(c),
         _ => {
             let code = u32::from(c);

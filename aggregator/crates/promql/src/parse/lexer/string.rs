@@ -12,6 +12,8 @@ impl Lexer<'_> {
                 None => return self.fault("unterminated quoted string"),
                 Some('\n') if quote != '`' => return self.fault("unterminated quoted string"),
                 Some('\\') if quote != '`' => self.escape(quote)?,
+                // What bytes that are no text have become.
+                Some(char::REPLACEMENT_CHARACTER) => return self.fault("invalid UTF-8 rune"),
                 Some(c) if c == quote => return self.token(Kind::String),
                 Some(_) => {}
             }
