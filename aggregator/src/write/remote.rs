@@ -45,7 +45,11 @@ fn read_request(message: &[u8], load: &mut Load) -> Result<(), WireError> {
                 pairs.clear();
                 read_series(field.message()?, &mut pairs, load)?;
             }
-            3 => load.descriptions.push(read_metadata(field.message()?)?),
+            3 => match read_metadata(field.message()?) {
+                // Only ever for people to read.
+                Err(WireError::NotUtf8(_)) => {}
+                read => load.descriptions.push(read?),
+            },
             _ => {}
         }
     }
@@ -58,10 +62,14 @@ fn read_series<'a>(
     load: &mut Load,
 ) -> Result<(), WireError> {
     let before = load.samples.len();
+    let mut is_text = true;
     for field in message {
         let field = field?;
         match field.number {
-            1 => pairs.push(read_label(field.message()?)?),
+            1 => match read_label(field.message()?) {
+                Err(WireError::NotUtf8(_)) => is_text = false,
+                read => pairs.push(read?),
+            },
             2 => load.samples.push(read_sample(field.message()?)?),
             3 => load.exemplars += 1,
             4 => load.histograms += 1,
@@ -69,7 +77,12 @@ fn read_series<'a>(
         }
     }
     let samples = load.samples.len() - before;
-    if let Err(reason) = check(pairs) {
+    let checked = if is_text {
+        check(pairs)
+    } else {
+        Err("invalid metric name or labels, which are not UTF-8".to_owned())
+    };
+    if let Err(reason) = checked {
         load.samples.truncate(before);
         load.refuse(samples, || reason);
     } else if samples > 0 {
@@ -272,11 +285,24 @@ mod tests {
             malformed(&cut),
             "proto: WriteRequest: unexpected end of the message"
         );
-        let not_text = body(&[Writer::default().bytes(1, b"\x0a\x01\xff").0]);
-        assert_eq!(
-            malformed(&not_text),
-            "proto: WriteRequest: field 1 contains invalid UTF-8"
-        );
+    }
+
+    #[test]
+    fn a_label_that_is_no_text_costs_its_series_only() {
+        let label = Writer::default().bytes(1, "l").bytes(2, b"\xff").0;
+        let bad = series(&[("__name__", "bad")], &[(1, 1.0), (2, 2.0)]);
+        let bad = Writer(bad).bytes(1, label).0;
+        let good = series(&[("__name__", "good")], &[(1, 1.0)]);
+        let about = Writer::default().bytes(2, "good").bytes(4, b"\xff").0;
+        let message = Writer::default()
+            .bytes(1, bad)
+            .bytes(1, good)
+            .bytes(3, about);
+        let load = read(&compressed(&message.0)).unwrap();
+        assert_eq!((load.series.len(), load.samples.len()), (1, 1));
+        assert_eq!((load.invalid, load.descriptions.len()), (2, 0));
+        let reason = load.first_invalid.unwrap();
+        assert_eq!(reason, "invalid metric name or labels, which are not UTF-8");
     }
 
     proptest! {
