@@ -4,12 +4,14 @@
 //! threads. It ends when its time is over or when nobody waits for it any more.
 //!
 //! * `names` - label names, label values, series
+//! * `newest` - the newest samples
 //! * `error` - why there is no answer
 //! * `metrics` - what is counted
 
 mod error;
 mod metrics;
 mod names;
+mod newest;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use std::time::Duration;
 use system_stats_model::matcher::Matcher;
 use system_stats_model::sample::Millis;
 use system_stats_model::source::Fetch;
+use system_stats_promql::ast::Expr;
 use system_stats_promql::eval::{self, EvalError, Output, Statistics, Stop, evaluate};
 use system_stats_promql::parse::{ParseError, ParseOptions, parse, parse_selector};
 use system_stats_promql::plan::{Lookup, Plan, TimeSpan};
@@ -192,14 +195,6 @@ impl QueryService {
         parse_selector(selector)
     }
 
-    /// Whether an expression can be read.
-    ///
-    /// # Errors
-    /// [`ParseError`].
-    pub fn check(&self, expression: &str) -> Result<(), ParseError> {
-        parse(expression, &self.parse_options()).map(drop)
-    }
-
     /// Reads an expression and plans its evaluation.
     ///
     /// # Errors
@@ -215,14 +210,28 @@ impl QueryService {
     /// [`QueryError`].
     pub async fn run(self: &Arc<Self>, query: Query) -> Result<Answer, QueryError> {
         let began = Instant::now();
-        let plan = if query.expression.len() <= INLINE_EXPRESSION {
-            self.plan(&query.expression)
-        } else {
-            let (service, expression) = (Arc::clone(self), query.expression.clone());
-            let planned = tokio::task::spawn_blocking(move || service.plan(&expression)).await;
-            planned.map_err(|error| QueryError::Storage(error.to_string()))?
-        };
-        self.answer(Arc::new(plan?), &query, began).await
+        let plan = self.read(&query.expression, Plan::new).await?;
+        self.answer(Arc::new(plan), &query, began).await
+    }
+
+    /// Reads an expression and makes something of its tree and its text, of a long one off the
+    /// asynchronous threads.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        expression: &str,
+        make: impl FnOnce(&Expr, &str) -> T + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let options = self.parse_options();
+        if expression.len() <= INLINE_EXPRESSION {
+            return Ok(make(&parse(expression, &options)?, expression));
+        }
+        let text = expression.to_owned();
+        let read = move || Ok(make(&parse(&text, &options)?, &text));
+        let done = tokio::task::spawn_blocking(read).await;
+        done.map_err(|error| QueryError::Storage(error.to_string()))?
     }
 
     /// Answers an expression at one time.
@@ -267,8 +276,21 @@ impl QueryService {
         query: &Query,
         began: Instant,
     ) -> Result<Answer, QueryError> {
-        let (job, moments) = self.prepare(plan, query, began).await?;
-        let _guard = CancelOnDrop(Arc::clone(&job.canceled));
+        let mut asked = Asked::new(&self.metrics);
+        let answer = self.answer_asked(&asked, plan, query, began).await;
+        asked.is_answered = true;
+        answer
+    }
+
+    async fn answer_asked(
+        &self,
+        asked: &Asked,
+        plan: Arc<Plan>,
+        query: &Query,
+        began: Instant,
+    ) -> Result<Answer, QueryError> {
+        let (mut job, moments) = self.prepare(plan, query, began).await?;
+        job.canceled = Arc::clone(&asked.canceled);
         let evaluated = tokio::task::spawn_blocking(move || job.run()).await;
         let evaluated = evaluated.map_err(|error| {
             tracing::error!(%error, "an evaluation broke off");
@@ -419,12 +441,29 @@ impl Job {
     }
 }
 
-/// Tells an evaluation that nobody waits for it any more.
-struct CancelOnDrop(Arc<AtomicBool>);
+/// Somebody who waits for an answer. When they go away without it, the evaluation is told.
+struct Asked {
+    canceled: Arc<AtomicBool>,
+    is_answered: bool,
+    metrics: QueryMetrics,
+}
 
-impl Drop for CancelOnDrop {
+impl Asked {
+    fn new(metrics: &QueryMetrics) -> Self {
+        Self {
+            canceled: Arc::default(),
+            is_answered: false,
+            metrics: metrics.clone(),
+        }
+    }
+}
+
+impl Drop for Asked {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        if !self.is_answered {
+            self.canceled.store(true, Ordering::Relaxed);
+            self.metrics.note_canceled();
+        }
     }
 }
 

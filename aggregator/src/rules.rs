@@ -167,6 +167,7 @@ pub struct RuleManager {
     engine: Arc<Engine>,
     shutdown: CancellationToken,
     running: Mutex<Vec<Running>>,
+    external: Mutex<Labels>,
 }
 
 struct Running {
@@ -198,7 +199,14 @@ impl RuleManager {
             engine: Arc::new(Engine::new(storage, query, sink, clock, options)),
             shutdown: CancellationToken::new(),
             running: Mutex::default(),
+            external: Mutex::default(),
         }
+    }
+
+    /// The labels that say whose series and alerts these are, once they leave the server.
+    pub fn external_labels(&self) -> Labels {
+        let labels = self.external.lock();
+        labels.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What the manager counts about itself.
@@ -215,6 +223,8 @@ impl RuleManager {
         if self.shutdown.is_cancelled() {
             return;
         }
+        let labels = rules.external.labels.clone();
+        *(self.external.lock()).unwrap_or_else(PoisonError::into_inner) = labels;
         let external = Arc::new(rules.external.clone());
         let key = |group: &Group| (group.file.clone(), group.definition.name.clone());
         let mut before: HashMap<(String, String), Running> = (running.drain(..))

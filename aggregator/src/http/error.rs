@@ -19,8 +19,8 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 /// The status of a request whose client has gone, as nginx and Prometheus have it.
 const CANCELED: u16 = 499;
-/// Paths of Prometheus' API whose errors are lines of text.
-const PROMETHEUS_TEXT: [&str; 2] = ["/api/v1/write", "/api/v1/import/prometheus"];
+/// Paths of Prometheus whose errors are lines of text.
+const PROMETHEUS_TEXT: [&str; 3] = ["/api/v1/write", "/api/v1/import/prometheus", "/federate"];
 
 /// The envelope of Prometheus' errors.
 #[derive(Serialize)]
@@ -234,6 +234,9 @@ pub(crate) fn render(mut response: Response, dialect: Dialect) -> Response {
         Dialect::Prometheus if error == ApiError::NotFound => {
             "404 page not found\n".into_response()
         }
+        Dialect::Prometheus | Dialect::Plain if error == ApiError::MethodNotAllowed => {
+            "Method Not Allowed\n".into_response()
+        }
         Dialect::Prometheus => Json(Failure {
             status: "error",
             error_type: error.prometheus_type(),
@@ -303,6 +306,10 @@ mod tests {
         assert_eq!(canceled.status().as_u16(), 499);
         let plain = ApiError::BadRequest("out of bounds".to_owned());
         assert_eq!(body(plain, "/api/v1/write").await, "out of bounds\n");
+        for path in ["/api/v1/query", "/api/v1/write", "/-/ready"] {
+            let refused = body(ApiError::MethodNotAllowed, path).await;
+            assert_eq!(refused, "Method Not Allowed\n", "{path}");
+        }
     }
 
     #[tokio::test]

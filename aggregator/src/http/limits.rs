@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -111,10 +111,15 @@ impl BodyBudget {
     }
 }
 
-/// Holds a request to the limits, survives its handler, and words its error.
+/// Holds a request to the limits, survives its handler, and words its error. Prometheus' API answers
+/// `OPTIONS` wherever it is asked, with nothing.
 pub(crate) async fn guard(State(limits): State<Limits>, request: Request, next: Next) -> Response {
     let dialect = Dialect::of(request.uri().path());
+    let is_question = request.method() == Method::OPTIONS;
     let answer = async {
+        if is_question && dialect == Dialect::Prometheus {
+            return StatusCode::NO_CONTENT.into_response();
+        }
         let Ok(_permit) = limits.requests.try_acquire() else {
             return ApiError::Unavailable("too many requests at once".to_owned()).into_response();
         };

@@ -10,5 +10,6 @@ mod openapi;
 mod pages;
 mod prometheus;
 mod reports;
+mod requests;
 mod server;
 mod streams;

@@ -7,6 +7,9 @@ pub enum QueryError {
     /// The expression cannot be read.
     #[error(transparent)]
     Parse(#[from] ParseError),
+    /// The expression is no series, which over a range it must be.
+    #[error("{0}")]
+    RangeType(String),
     /// The expression has no value over these samples, or would need too many of them.
     #[error("{0}")]
     Invalid(String),
@@ -28,6 +31,7 @@ impl From<EvalError> for QueryError {
             EvalError::TimedOut => Self::TimedOut(EVALUATION),
             EvalError::Canceled => Self::Canceled(EVALUATION),
             EvalError::Source(error) => Self::Storage(error.to_string()),
+            error @ EvalError::RangeType(_) => Self::RangeType(error.to_string()),
             error => Self::Invalid(error.to_string()),
         }
     }

@@ -22,6 +22,7 @@ type Seconds = Counter<f64, AtomicU64>;
 pub struct QueryMetrics {
     queries: Counter,
     failures: Counter,
+    canceled: Counter,
     waiting: Gauge,
     running: Gauge,
     seconds: Family<Phase, Seconds>,
@@ -39,6 +40,11 @@ impl QueryMetrics {
             "query_failures",
             "Queries whose evaluation failed",
             self.failures.clone(),
+        );
+        registry.register(
+            "queries_canceled",
+            "Queries whose client went away before there was an answer",
+            self.canceled.clone(),
         );
         registry.register(
             "queries_waiting",
@@ -73,6 +79,11 @@ impl QueryMetrics {
                 .get_or_create(&Phase { phase })
                 .inc_by(time.as_secs_f64());
         }
+    }
+
+    /// Counts a query that nobody waits for any more.
+    pub(super) fn note_canceled(&self) {
+        self.canceled.inc();
     }
 
     /// Counts a query as waiting until the result is dropped.

@@ -127,6 +127,49 @@ async fn a_query_waits_for_its_place_and_no_longer_than_it_may() {
     assert!(service.instant("m", 0).await.is_ok());
 }
 
+/// Whoever goes away frees the place at once, whether the query waited or ran.
+#[tokio::test]
+async fn nobody_waits_and_nothing_runs() {
+    let options = QueryOptions {
+        max_concurrency: 1,
+        ..QueryOptions::default()
+    };
+    let service = service(options).await;
+    let count = |name: &str| {
+        let mut registry = prometheus_client::registry::Registry::default();
+        service.metrics().register(&mut registry);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().parse::<u64>().unwrap()
+    };
+    let until = async |name: &str, expected: u64| {
+        while count(name) != expected {
+            tokio::task::yield_now().await;
+        }
+    };
+    // So many steps that it would take hours.
+    let endless = |step: &str| {
+        let expression = format!("sum_over_time(sum_over_time(vector(1)[1000d:{step}])[1000d:1s])");
+        let service = Arc::clone(&service);
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(async move { service.instant(&expression, 0).await });
+        tasks
+    };
+    let mut running = endless("1s");
+    until("queries_running", 1).await;
+    let mut waiting = endless("2s");
+    until("queries_waiting", 1).await;
+    waiting.abort_all();
+    until("queries_waiting", 0).await;
+    assert_eq!(count("queries_canceled_total"), 1);
+    running.abort_all();
+    until("queries_running", 0).await;
+    assert_eq!(count("queries_canceled_total"), 2);
+    assert!(service.instant("m", 0).await.is_ok());
+    assert_eq!(count("queries_canceled_total"), 2);
+}
+
 #[tokio::test]
 async fn limits_and_mistakes_are_told_apart() {
     let options = QueryOptions {

@@ -15,6 +15,7 @@ pub(in crate::http) async fn delete_series(
     form: Form,
 ) -> Result<StatusCode, ApiError> {
     allowed(&state)?;
+    form.check()?;
     if form.all(MATCH).next().is_none() {
         return Err(ApiError::BadRequest(
             "no match[] parameter provided".to_owned(),

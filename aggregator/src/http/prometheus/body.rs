@@ -1,4 +1,4 @@
-//! JSON that is written while it is sent, compressed for who asks for it.
+//! JSON and other text that is written while it is sent, compressed for who asks for it.
 //!
 //! An answer may be many megabytes: it is written piece by piece, each when the client has taken
 //! the one before, so that neither memory nor a thread waits for a slow reader.
@@ -34,10 +34,16 @@ impl Pieces for String {
 }
 
 /// The answer that `pieces` make up, for a client that sent `headers`.
-pub(super) fn json(headers: &HeaderMap, mut pieces: impl Pieces) -> Response {
+pub(super) fn json(headers: &HeaderMap, pieces: impl Pieces) -> Response {
+    let kind = HeaderValue::from_static("application/json");
+    answer(headers, kind, pieces)
+}
+
+/// The same, of another media type.
+pub(super) fn answer(headers: &HeaderMap, kind: HeaderValue, mut pieces: impl Pieces) -> Response {
     let mut first = String::with_capacity(PIECE + PIECE / 8);
     let is_more = pieces.write(&mut first);
-    let kind = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let kind = (CONTENT_TYPE, kind);
     let vary = (VARY, HeaderValue::from_static("accept-encoding"));
     let is_small = !is_more && first.len() < WORTH_COMPRESSING;
     if !is_small && accepts_gzip(headers) {

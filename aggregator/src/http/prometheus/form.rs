@@ -1,66 +1,81 @@
 //! Parameters as Prometheus takes them: in the address, or as a form in the body of a POST.
 
-use axum::extract::rejection::FormRejection;
-use axum::extract::{FromRequest, Query, Request};
+use std::borrow::Cow;
+
+use axum::extract::{FromRequest, Request};
+use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{Method, StatusCode};
+use bytes::Bytes;
 use system_stats_model::sample::{Millis, TimeRange};
 
-use crate::config::parse_duration;
+use super::times::{duration, time};
 use crate::http::error::ApiError;
-use crate::http::limits::MAX_BODY;
+use crate::http::params;
 
 /// The selectors of series.
 pub(super) const MATCH: &str = "match[]";
 
-const NANOS_PER_SECOND: f64 = 1e9;
-const NANOS_PER_MILLI: i128 = 1_000_000;
-
 /// The parameters of a request. Those of the body come before those of the address.
+///
+/// As in Go, a parameter that is badly written is left out, and only handlers that ask for it say
+/// so.
 #[derive(Clone, Debug, Default)]
-pub(in crate::http) struct Form(Pairs);
+pub(in crate::http) struct Form {
+    pairs: Vec<(String, String)>,
+    /// What is wrong with the first that is badly written.
+    fault: Option<String>,
+}
 
 impl<S: Send + Sync> FromRequest<S> for Form {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let address = Query::<Pairs>::try_from_uri(request.uri());
-        let address = address.map(|Query(pairs)| pairs).unwrap_or_default();
         let kind = request.headers().get(CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         let is_form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-        let mut pairs = Vec::new();
         let is_write = [Method::POST, Method::PUT].contains(request.method());
+        let address = request.uri().query().unwrap_or_default().to_owned();
+        let mut form = Self::default();
         if is_form && is_write {
-            let form = axum::Form::<Pairs>::from_request(request, state).await;
-            pairs = form.map_err(|rejection| unreadable(&rejection))?.0;
+            form.add(&params::body(Bytes::from_request(request, state).await)?);
         }
-        pairs.extend(address);
-        Ok(Self(pairs))
+        form.add(address.as_bytes());
+        Ok(form)
     }
-}
-
-type Pairs = Vec<(String, String)>;
-
-fn unreadable(rejection: &FormRejection) -> ApiError {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return ApiError::TooLarge { limit: MAX_BODY };
-    }
-    let reason = rejection.body_text();
-    ApiError::BadRequest(format!("error parsing form values: {reason}"))
 }
 
 impl Form {
+    fn add(&mut self, text: &[u8]) {
+        for pair in text.split(|byte| *byte == b'&') {
+            match read_pair(pair) {
+                Ok(Some(pair)) => self.pairs.push(pair),
+                Ok(None) => {}
+                Err(reason) => {
+                    self.fault.get_or_insert(reason);
+                }
+            }
+        }
+    }
+
+    /// Whether each parameter is well written.
+    pub(super) fn check(&self) -> Result<(), ApiError> {
+        let fault = self.fault.as_ref();
+        fault.map_or(Ok(()), |reason| {
+            let reason = format!("error parsing form values: {reason}");
+            Err(ApiError::BadRequest(reason))
+        })
+    }
+
     /// The first parameter of that name, empty if there is none.
     pub(super) fn get(&self, name: &str) -> &str {
-        let mut named = self.0.iter().filter(|(have, _)| have == name);
+        let mut named = self.pairs.iter().filter(|(have, _)| have == name);
         named.next().map_or("", |(_, value)| value)
     }
 
     /// All parameters of that name.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let named = self.0.iter().filter(move |(have, _)| have == name);
+        let named = self.pairs.iter().filter(move |(have, _)| have == name);
         named.map(|(_, value)| value.as_str())
     }
 
@@ -126,52 +141,45 @@ pub(super) fn whole(text: &str) -> Result<i64, String> {
     })
 }
 
-/// A time: seconds since 1970 with a fraction, rounded to milliseconds, or RFC 3339.
-pub(super) fn time(text: &str) -> Result<Millis, String> {
-    let wrong = || format!("cannot parse {text:?} to a valid timestamp");
-    if let Ok(seconds) = text.parse::<f64>() {
-        if !seconds.is_finite() {
-            return Err(wrong());
-        }
-        return Ok(from_seconds(seconds));
+/// A name and its value; nothing where nothing is written.
+fn read_pair(pair: &[u8]) -> Result<Option<(String, String)>, String> {
+    if pair.contains(&b';') {
+        return Err("invalid semicolon separator in query".to_owned());
     }
-    let time: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
-    Ok(time.as_millisecond())
+    if pair.is_empty() {
+        return Ok(None);
+    }
+    let mut halves = pair.splitn(2, |byte| *byte == b'=');
+    let name = unescape(halves.next().unwrap_or_default())?;
+    let value = unescape(halves.next().unwrap_or_default())?;
+    Ok(Some((name, value)))
 }
 
-/// As Prometheus does it, its way through nanoseconds included; what lies beyond 64 bits is the
-/// first or last moment there is.
-fn from_seconds(seconds: f64) -> Millis {
-    let fraction = (seconds.fract() * 1000.0).round() / 1000.0;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "fractions of a nanosecond are cut off, and what is too large stays the largest"
-    )]
-    let (whole, nanos) = (seconds.trunc() as i64, (fraction * NANOS_PER_SECOND) as i64);
-    let nanos = i128::from(whole) * 1_000_000_000 + i128::from(nanos);
-    let millis = nanos.div_euclid(NANOS_PER_MILLI);
-    let outermost = if millis < 0 { Millis::MIN } else { Millis::MAX };
-    Millis::try_from(millis).unwrap_or(outermost)
-}
-
-/// A duration in nanoseconds: seconds with a fraction, or `1h30m`.
-fn duration(text: &str) -> Result<i64, String> {
-    if let Ok(seconds) = text.parse::<f64>() {
-        let nanos = seconds * NANOS_PER_SECOND;
-        if !(nanos >= i64::MIN as f64 && nanos <= i64::MAX as f64) {
-            return Err(format!(
-                "cannot parse {text:?} to a valid duration. It overflows int64"
-            ));
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "within the bounds; fractions of a nanosecond are cut off"
-        )]
-        return Ok(nanos as i64);
+/// A text with `+` for blanks and `%2b` for any byte; what is no UTF-8 is replaced.
+fn unescape(text: &[u8]) -> Result<String, String> {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.iter();
+    while let Some(byte) = rest.next() {
+        let byte = match byte {
+            b'+' => b' ',
+            b'%' => {
+                let escape = rest.as_slice();
+                let (Some(high), Some(low)) = (digit(escape.first()), digit(escape.get(1))) else {
+                    let shown = String::from_utf8_lossy(&escape[..escape.len().min(2)]);
+                    return Err(format!("invalid URL escape {:?}", format!("%{shown}")));
+                };
+                rest = escape[2..].iter();
+                u8::try_from(high * 16 + low).unwrap_or_default()
+            }
+            byte => *byte,
+        };
+        out.push(byte);
     }
-    let wrong = || format!("cannot parse {text:?} to a valid duration");
-    let duration = parse_duration(text).map_err(|_| wrong())?;
-    i64::try_from(duration.as_nanos()).map_err(|_| wrong())
+    Ok(match String::from_utf8_lossy(&out) {
+        Cow::Borrowed(text) => text.to_owned(),
+        Cow::Owned(text) => text,
+    })
 }
 
 #[cfg(test)]
@@ -179,54 +187,6 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
-
-    #[test]
-    fn times_as_prometheus_reads_them() {
-        let cases = [
-            ("4", 4000),
-            ("1795195546.864", 1_795_195_546_864),
-            ("1.0004", 1000),
-            ("1.0006", 1001),
-            ("0.57", 570),
-            ("-1.5", -1500),
-            ("1e3", 1_000_000),
-            ("1e40", Millis::MAX),
-            ("-1e40", Millis::MIN),
-            ("-9223309901257974", -9_223_309_901_257_974_000),
-            ("2015-07-01T20:10:51.781Z", 1_435_781_451_781),
-            ("2015-07-01T22:10:51+02:00", 1_435_781_451_000),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(time(text), Ok(expected), "{text}");
-        }
-        for text in ["", "x", "NaN", "Inf", "2015-07-01"] {
-            let expected = format!("cannot parse {text:?} to a valid timestamp");
-            assert_eq!(time(text), Err(expected));
-        }
-    }
-
-    #[test]
-    fn durations_as_prometheus_reads_them() {
-        let second = 1_000_000_000;
-        let cases = [
-            ("15", 15 * second),
-            ("0.5", second / 2),
-            ("-1", -second),
-            ("1m30s", 90 * second),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(duration(text), Ok(expected), "{text}");
-        }
-        for (text, more) in [
-            ("x", ""),
-            ("5x", ""),
-            ("1e10", ". It overflows int64"),
-            ("NaN", ". It overflows int64"),
-        ] {
-            let expected = format!("cannot parse {text:?} to a valid duration{more}");
-            assert_eq!(duration(text), Err(expected));
-        }
-    }
 
     #[tokio::test]
     async fn a_form_comes_before_the_address() {
@@ -245,9 +205,39 @@ mod tests {
         assert_eq!(form.all("match[]").collect::<Vec<_>>(), ["y z", "ü", "x"]);
     }
 
+    #[tokio::test]
+    async fn what_is_badly_written_is_left_out() {
+        let escape = "error parsing form values: invalid URL escape";
+        let cases = [
+            ("a=%zz&a=2", "2", Some(format!("{escape} \"%zz\""))),
+            ("a=%4&b=%5", "", Some(format!("{escape} \"%4\""))),
+            (
+                "a=1;b=2&a=3",
+                "3",
+                Some("error parsing form values: invalid semicolon separator in query".to_owned()),
+            ),
+            ("&&a=%41%e2%82%ac+b&", "A€ b", None),
+            ("a==b=&b", "=b=", None),
+            ("a=%ff", "\u{fffd}", None),
+            ("%61=x", "x", None),
+        ];
+        for (text, expected, fault) in cases {
+            let request = Request::post("/x")
+                .header("content-type", "Application/X-WWW-Form-Urlencoded;")
+                .body(Body::from(text))
+                .unwrap();
+            let form = Form::from_request(request, &()).await.unwrap();
+            let found = form.check().err().map(|error| error.to_string());
+            assert_eq!((form.get("a"), found), (expected, fault), "{text}");
+        }
+    }
+
     #[test]
     fn what_cannot_be_read_names_its_parameter() {
-        let form = |name: &str, value: &str| Form(vec![(name.to_owned(), value.to_owned())]);
+        let form = |name: &str, value: &str| Form {
+            pairs: vec![(name.to_owned(), value.to_owned())],
+            fault: None,
+        };
         let limit = |value: &str| {
             form("limit", value)
                 .limit()

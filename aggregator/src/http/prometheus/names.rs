@@ -54,6 +54,7 @@ pub(in crate::http) async fn series(
     headers: HeaderMap,
     form: Form,
 ) -> Result<Response, ApiError> {
+    form.check()?;
     if form.all(MATCH).next().is_none() {
         return Err(ApiError::BadRequest(
             "no match[] parameter provided".to_owned(),

@@ -80,13 +80,13 @@ impl Body {
     fn write_series(&mut self, out: &mut String) -> bool {
         match &self.answer.value {
             Value::Scalar { timestamp, value } => {
-                write_stamp(out, *timestamp);
+                write_short_stamp(out, *timestamp);
                 out.push_str(",\"");
                 write_value(out, *value);
                 out.push('"');
             }
             Value::String { timestamp, value } => {
-                write_stamp(out, *timestamp);
+                write_short_stamp(out, *timestamp);
                 out.push(',');
                 write_text(out, value);
             }
@@ -309,6 +309,15 @@ pub(super) fn write_stamp(out: &mut String, timestamp: Millis) {
     }
 }
 
+/// Writes a time as seconds, with as many decimals as it needs: how the only sample of an answer is
+/// written.
+fn write_short_stamp(out: &mut String, timestamp: Millis) {
+    write_stamp(out, timestamp);
+    if timestamp % 1000 != 0 {
+        out.truncate(out.trim_end_matches('0').len());
+    }
+}
+
 /// Writes a label set as an object.
 pub(super) fn write_labels(out: &mut String, labels: &Labels) {
     out.push('{');
@@ -388,7 +397,7 @@ mod tests {
         };
         assert_eq!(
             written(answer(text), Stats::None, 0),
-            r#"{"status":"success","data":{"resultType":"string","result":[-1.500,"a\"b"]}}"#
+            r#"{"status":"success","data":{"resultType":"string","result":[-1.5,"a\"b"]}}"#
         );
         let vector = |elements| Value::Vector {
             timestamp: 1_435_781_451_050,

@@ -1,6 +1,6 @@
-//! `/api/v1/targets`.
+//! `/api/v1/targets` and `/api/v1/scrape_pools`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
@@ -57,6 +57,19 @@ pub(in crate::http) async fn targets(
     let all = (state.scraper.targets(), state.scraper.dropped_targets());
     let data = select(all, params.get("state"), params.get("scrapePool"));
     Json(Success::new(data))
+}
+
+/// The data of `/api/v1/scrape_pools`.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct ScrapePools {
+    #[serde(rename = "scrapePools")]
+    pools: BTreeSet<String>,
+}
+
+/// `GET /api/v1/scrape_pools`: the jobs, those without targets too.
+pub(in crate::http) async fn scrape_pools(State(state): Shared) -> Json<Success<ScrapePools>> {
+    let pools = state.scraper.dropped_targets().into_keys().collect();
+    Json(Success::new(ScrapePools { pools }))
 }
 
 /// What there is: targets that are scraped, and those that were dropped.

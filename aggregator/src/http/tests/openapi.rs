@@ -126,7 +126,7 @@ async fn every_documented_route_answers_as_described() {
             routes += 1;
         }
     }
-    assert_eq!(routes, 45);
+    assert_eq!(routes, 49);
 }
 
 #[test]
