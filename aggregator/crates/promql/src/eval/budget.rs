@@ -9,6 +9,27 @@ use crate::value::Timeline;
 /// and go have holes, which cost memory too.
 const CELLS_PER_SAMPLE: usize = 4;
 
+/// So many cells may be looked at between two questions whether to go on.
+const UNASKED: usize = 1 << 18;
+
+/// Asks now and then whether to go on.
+pub(crate) struct Pace<'b> {
+    budget: &'b Budget<'b>,
+    unasked: usize,
+}
+
+impl Pace<'_> {
+    /// Another piece of work is done, of so many cells.
+    pub(crate) fn step(&mut self, cells: usize) -> Result<(), EvalError> {
+        self.unasked = self.unasked.saturating_add(cells);
+        if self.unasked < UNASKED {
+            return Ok(());
+        }
+        self.unasked = 0;
+        self.budget.check()
+    }
+}
+
 /// Counts what an evaluation holds and looks at, and stops it.
 pub(crate) struct Budget<'a> {
     max_samples: usize,
@@ -40,6 +61,14 @@ impl<'a> Budget<'a> {
             None => Ok(()),
             Some(Stop::TimedOut) => Err(EvalError::TimedOut),
             Some(Stop::Canceled) => Err(EvalError::Canceled),
+        }
+    }
+
+    /// For a loop whose rounds are too short to ask in each of them.
+    pub(crate) fn pace(&self) -> Pace<'_> {
+        Pace {
+            budget: self,
+            unasked: 0,
         }
     }
 

@@ -89,7 +89,9 @@ pub(crate) fn repeat(
 ) -> Result<Columns, EvalError> {
     budget.check_cells(once.len(), timeline.steps)?;
     let mut columns = Columns::with_labels(timeline, once.labels().to_vec());
+    let mut pace = budget.pace();
     for series in 0..once.len() {
+        pace.step(timeline.steps)?;
         if once.valid(series).has(0) {
             columns.column_mut(series).fill(once.values(series)[0]);
         }

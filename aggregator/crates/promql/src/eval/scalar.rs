@@ -63,7 +63,9 @@ fn only_element(
     let columns = evaluator.columns(vector, on)?;
     let mut values = vec![f64::NAN; on.steps];
     let mut counts = vec![0_u8; on.steps];
+    let mut pace = evaluator.budget.pace();
     for series in 0..columns.len() {
+        pace.step(on.steps)?;
         let column = columns.values(series);
         for step in columns.valid(series).iter() {
             counts[step] = (counts[step] + 1).min(2);

@@ -99,3 +99,82 @@ fn whoever_waits_no_longer_stops_it() {
         }
     }
 }
+
+/// Two hundred series over four thousand steps, and three that are never there at the same time.
+fn wide_source() -> FixedSource {
+    let mut source = FixedSource::default();
+    for series in 0..200 {
+        let labels = [
+            ("__name__", "wide"),
+            ("le", &series.to_string()),
+            ("job", "a"),
+        ];
+        let labels = Labels::from_pairs(labels);
+        for at in 0..16 {
+            source.insert(&labels, at * 250_000, 1.0);
+        }
+    }
+    for (name, from) in [("1", 0), ("2", 1_000), ("3", 2_000)] {
+        let labels = Labels::from_pairs([("__name__", "one"), ("n", name)]);
+        source.insert(&labels, from * 1000, 1.0);
+    }
+    source
+}
+
+/// How often an evaluation asks whether to go on. It is told to stop after so many questions.
+fn questions(text: &str, source: &FixedSource, most: usize) -> (usize, Option<String>) {
+    let asked = AtomicUsize::new(0);
+    let stop = || {
+        let before = asked.fetch_add(1, Ordering::Relaxed);
+        (before >= most).then_some(Stop::Canceled)
+    };
+    let expr = parse(text, &ParseOptions::default()).unwrap();
+    let span = TimeSpan {
+        start: 0,
+        end: 3_999_000,
+        step: 1000,
+    };
+    let options = Options {
+        stop: Some(&stop),
+        ..Options::new(span)
+    };
+    let result = evaluate(&Plan::new(&expr, text), source, &options);
+    let error = result.err().map(|error| error.to_string());
+    (asked.load(Ordering::Relaxed), error)
+}
+
+#[test]
+fn every_long_loop_asks_whether_to_go_on() {
+    let source = wide_source();
+    let (alone, error) = questions("wide", &source, usize::MAX);
+    assert_eq!(error, None);
+    // Where everything is made at once one question a series is enough.
+    let cases = [
+        ("sum by (le) (wide)", 0),
+        ("stddev(wide)", 0),
+        ("max_over_time(wide[1h])", 0),
+        ("topk(3, wide)", 2),
+        ("quantile(0.5, wide)", 2),
+        ("count_values(\"v\", wide)", 200),
+        ("histogram_quantile(0.5, wide)", 2),
+        ("vector(scalar(wide))", 2),
+        ("absent(wide)", 2),
+        ("label_replace(wide, \"x\", \"$1\", \"le\", \"(.*)\")", 200),
+        ("wide and on (job) wide", 2),
+        ("wide or on (le) wide offset 1s", 2),
+        ("wide unless wide", 2),
+        ("wide * on () group_left () one", 200),
+        ("wide * ignoring (job) wide", 200),
+        ("sum_over_time(wide[10m:1s])", 200),
+    ];
+    for (text, more) in cases {
+        let (all, error) = questions(text, &source, usize::MAX);
+        assert_eq!(error, None, "{text}");
+        assert!(all >= alone + more, "{text}: {all} of {alone}");
+        // The question that is answered by no is the last one.
+        let (asked, error) = questions(text, &source, all - 1);
+        let expected = "query was canceled in expression evaluation";
+        assert_eq!(error.as_deref(), Some(expected), "{text}");
+        assert_eq!(asked, all, "{text}");
+    }
+}

@@ -41,9 +41,10 @@ pub(super) fn columns(
     let parts = in_parts(evaluator.threads, on.steps, input.len(), |part| {
         let mut results = Vec::new();
         let mut values = Vec::new();
+        let mut pace = budget.pace();
         for (group, members) in members.iter().enumerate() {
-            budget.check()?;
             for step in part.clone() {
+                pace.step(members.len())?;
                 let here = members
                     .iter()
                     .filter(|series| input.valid(**series).has(step));

@@ -19,9 +19,10 @@ pub(super) fn columns(
     let mut chosen = Columns::with_labels(*on, input.labels().to_vec());
     let mut order = Vec::new();
     let mut candidates = Vec::new();
+    let mut pace = evaluator.budget.pace();
     for members in groups.members() {
-        evaluator.budget.check()?;
         for step in 0..on.steps {
+            pace.step(members.len())?;
             let here = members.iter().copied();
             candidates.clear();
             candidates.extend(here.filter(|series| input.valid(*series).has(step)));

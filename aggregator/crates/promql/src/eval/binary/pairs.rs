@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use system_stats_model::labels::{Labels, LabelsBuilder};
 
+use super::super::budget::Budget;
 use super::super::error::EvalError;
 use super::super::evaluator::{Evaluator, Vector};
 use super::super::held::Held;
@@ -12,6 +13,9 @@ use super::matching::{Matches, members, projection};
 use super::{Operator, operation};
 use crate::ast::{Cardinality, VectorMatching};
 use crate::value::{Bits, ColumnMut, Columns, Timeline};
+
+/// What making a label set takes, in cells of a column.
+const CELLS_OF_LABELS: usize = 256;
 
 /// Arithmetic and comparisons between two vectors.
 pub(super) fn vector<'e>(
@@ -42,12 +46,15 @@ pub(super) fn vector<'e>(
         fill_one,
         swapped,
     };
-    sides.check_ones(matching)?;
-    let pairs = sides.pairs(of_many);
-    let labels: Vec<Labels> = pairs
-        .iter()
-        .map(|pair| sides.labels(pair, operator, matching, evaluator.is_eager))
-        .collect();
+    let budget = &evaluator.budget;
+    sides.check_ones(matching, budget)?;
+    let pairs = sides.pairs(of_many, budget)?;
+    let mut pace = budget.pace();
+    let labels = pairs.iter().map(|pair| {
+        pace.step(CELLS_OF_LABELS)?;
+        Ok(sides.labels(pair, operator, matching, evaluator.is_eager))
+    });
+    let labels: Vec<Labels> = labels.collect::<Result<_, EvalError>>()?;
     let is_plain = sides.is_plain(matching);
     let joined = Joined {
         drops: operator.return_bool,
@@ -87,13 +94,15 @@ struct Pair {
 impl Sides<'_> {
     /// Two elements of one group at one step on the side that may have only one are an error,
     /// unless the other side is empty there.
-    fn check_ones(&self, matching: &VectorMatching) -> Result<(), EvalError> {
+    fn check_ones(&self, matching: &VectorMatching, budget: &Budget<'_>) -> Result<(), EvalError> {
         let several = self.ones.iter().filter(|ones| ones.len() > 1);
         let several: Vec<&Vec<usize>> = several.collect();
         if several.is_empty() {
             return Ok(());
         }
+        let mut pace = budget.pace();
         for step in 0..self.one.timeline().steps {
+            pace.step(self.many.len() + self.one.len())?;
             let is_there = |series: usize| self.many.valid(series).has(step);
             if self.fill_many.is_none() && !(0..self.many.len()).any(is_there) {
                 continue;
@@ -127,7 +136,10 @@ impl Sides<'_> {
             && self.fill_one.is_none()
     }
 
-    fn pairs(&self, of_many: &[usize]) -> Vec<Pair> {
+    /// All pairs, which must not be more than there may be columns.
+    fn pairs(&self, of_many: &[usize], budget: &Budget<'_>) -> Result<Vec<Pair>, EvalError> {
+        let of_each = of_many.iter().map(|group| self.ones[*group].len());
+        budget.check_cells(of_each.sum(), self.one.timeline().steps)?;
         let mut pairs = Vec::with_capacity(of_many.len());
         for (many, group) in of_many.iter().copied().enumerate() {
             let many = Some(many);
@@ -145,7 +157,7 @@ impl Sides<'_> {
                 }));
             }
         }
-        pairs
+        Ok(pairs)
     }
 
     /// The labels of what becomes of a pair.

@@ -1,3 +1,4 @@
+use super::super::budget::Budget;
 use super::super::error::EvalError;
 use super::super::evaluator::{Evaluator, Vector};
 use super::super::held::Held;
@@ -14,6 +15,7 @@ pub(super) fn vector<'e>(
     (left, right): (&Columns, &Columns),
 ) -> Result<Vector<'e>, EvalError> {
     let matches = Matches::of(matching, left, right);
+    let budget = &evaluator.budget;
     let mut result = Columns::new(left.timeline());
     match op {
         BinaryOp::And => {
@@ -23,7 +25,8 @@ pub(super) fn vector<'e>(
                 left,
                 |series| &there[matches.left[series]],
                 |own, other| own & other,
-            );
+                budget,
+            )?;
         }
         BinaryOp::Unless => {
             let there = union(right, &matches.right, matches.groups);
@@ -32,17 +35,19 @@ pub(super) fn vector<'e>(
                 left,
                 |series| &there[matches.left[series]],
                 |own, other| own & !other,
-            );
+                budget,
+            )?;
         }
         _ => {
             let there = union(left, &matches.left, matches.groups);
-            add(&mut result, left, |_| &[], |own, _| own);
+            add(&mut result, left, |_| &[], |own, _| own, budget)?;
             add(
                 &mut result,
                 right,
                 |series| &there[matches.right[series]],
                 |own, other| own & !other,
-            );
+                budget,
+            )?;
             naming::merge_alike(&mut result, false)?;
         }
     }
@@ -70,8 +75,11 @@ fn add<'c>(
     columns: &Columns,
     other: impl Fn(usize) -> &'c [u64] + 'c,
     keep: impl Fn(u64, u64) -> u64,
-) {
+    budget: &Budget<'_>,
+) -> Result<(), EvalError> {
+    let mut pace = budget.pace();
     for series in 0..columns.len() {
+        pace.step(columns.timeline().steps)?;
         let own = columns.words(series);
         let others = other(series);
         let bits = |at: usize| keep(own[at], others.get(at).copied().unwrap_or(0));
@@ -83,4 +91,5 @@ fn add<'c>(
         (0..own.len()).for_each(|at| column.valid[at] = bits(at));
         result.set_drops(result.len() - 1, columns.drops(series));
     }
+    Ok(())
 }

@@ -19,7 +19,7 @@ pub(super) fn instant(
     on: &Timeline,
 ) -> Result<Columns, EvalError> {
     let found = evaluator.columns(arg, on)?;
-    Ok(where_nothing_is(&found, arg, on))
+    where_nothing_is(evaluator, &found, arg, on)
 }
 
 /// `absent_over_time`: 1 where no window has a sample.
@@ -32,12 +32,19 @@ pub(super) fn over_time(
     let present = Ranged::new(evaluator, Function::PresentOverTime, args, on)?;
     // Only whether there are samples matters, not whether names can be told apart.
     let found = collect::collect(evaluator, &Nameless(present))?;
-    Ok(where_nothing_is(&found, arg, on))
+    where_nothing_is(evaluator, &found, arg, on)
 }
 
-fn where_nothing_is(found: &Columns, arg: &Node, on: &Timeline) -> Columns {
+fn where_nothing_is(
+    evaluator: &Evaluator<'_>,
+    found: &Columns,
+    arg: &Node,
+    on: &Timeline,
+) -> Result<Columns, EvalError> {
     let mut is_there = vec![false; on.steps];
+    let mut pace = evaluator.budget.pace();
     for series in 0..found.len() {
+        pace.step(on.steps)?;
         found
             .valid(series)
             .iter()
@@ -49,7 +56,7 @@ fn where_nothing_is(found: &Columns, arg: &Node, on: &Timeline) -> Columns {
         column.set(step, 1.0);
     }
     columns.retain_valued();
-    columns
+    Ok(columns)
 }
 
 /// What a selector says that its series look like: the labels that one equality fixes.

@@ -159,8 +159,8 @@ impl<'i> Histograms<'i> {
     ) -> Result<Columns, EvalError> {
         let mut columns = Columns::new(*on);
         let mut buckets = Vec::new();
+        let mut pace = evaluator.budget.pace();
         for (series, group) in self.groups.iter().enumerate() {
-            evaluator.budget.check()?;
             let labels = if evaluator.is_eager {
                 naming::without_reserved(&group.labels)
             } else {
@@ -169,6 +169,7 @@ impl<'i> Histograms<'i> {
             let mut name = group.labels.metric_name();
             let mut column = columns.push(labels);
             for step in 0..on.steps {
+                pace.step(group.rows.len())?;
                 buckets.clear();
                 for (bound, row) in &group.rows {
                     if self.input.valid(*row).has(step) {

@@ -38,6 +38,7 @@ pub(super) fn replace(
     let mut columns = Held::take(evaluator.columns(first(args, node)?, on)?);
     let mut value = String::new();
     for series in 0..columns.len() {
+        evaluator.budget.check()?;
         let labels = columns.labels()[series].clone();
         if let Some(found) = regex.captures(labels.get(source).unwrap_or_default()) {
             value.clear();
@@ -71,6 +72,7 @@ pub(super) fn join(
     }
     let mut columns = Held::take(evaluator.columns(first(args, node)?, on)?);
     for series in 0..columns.len() {
+        evaluator.budget.check()?;
         let labels = columns.labels()[series].clone();
         let values: Vec<&str> = sources
             .iter()
