@@ -76,6 +76,8 @@ pub struct Global {
     pub external_labels: Labels,
     /// The limits of jobs that do not set their own.
     pub limits: Limits,
+    /// The formats that jobs ask for that do not say it.
+    pub scrape_protocols: Vec<ScrapeProtocol>,
 }
 
 /// One job: how to scrape, and what.
@@ -109,6 +111,8 @@ pub struct ScrapeConfig {
     pub client: HttpClient,
     /// The format to assume when an answer does not name one we know.
     pub fallback_scrape_protocol: Option<ScrapeProtocol>,
+    /// The formats that are asked for, the best first; at least one.
+    pub scrape_protocols: Vec<ScrapeProtocol>,
     /// What a scrape may hold at most.
     pub limits: Limits,
     /// Where the targets come from.
@@ -184,10 +188,35 @@ impl Scheme {
 /// An exposition format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScrapeProtocol {
-    /// Prometheus' text format, 0.0.4 or 1.0.0.
-    PrometheusText,
-    /// `OpenMetrics`, 0.0.1 or 1.0.0.
-    OpenMetricsText,
+    /// `OpenMetrics` 1.0.0.
+    OpenMetrics1,
+    /// `OpenMetrics` 0.0.1.
+    OpenMetrics0,
+    /// Prometheus' text format 1.0.0.
+    Text1,
+    /// Prometheus' text format 0.0.4.
+    Text0,
+}
+
+impl ScrapeProtocol {
+    /// All of them, in the order in which they are preferred unless a file says otherwise.
+    pub const ALL: [Self; 4] = [
+        Self::OpenMetrics1,
+        Self::OpenMetrics0,
+        Self::Text1,
+        Self::Text0,
+    ];
+
+    /// As a configuration writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenMetrics1 => "OpenMetricsText1.0.0",
+            Self::OpenMetrics0 => "OpenMetricsText0.0.1",
+            Self::Text1 => "PrometheusText1.0.0",
+            Self::Text0 => "PrometheusText0.0.4",
+        }
+    }
 }
 
 /// A configuration that cannot be used.

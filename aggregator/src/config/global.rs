@@ -6,23 +6,19 @@ use system_stats_model::labels::Labels;
 
 use super::fields::{Fields, Place, Problems, count};
 use super::units::{format_duration, parse_bytes, parse_duration};
-use super::{Global, Limits};
+use super::{Global, Limits, ScrapeProtocol, scrape};
 
 const DEFAULT_INTERVAL: Duration = Duration::from_mins(1);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Keys that Prometheus has and we do not.
-const UNSUPPORTED: [&str; 10] = [
-    "always_scrape_classic_histograms",
-    "convert_classic_histograms_to_nhcb",
+const UNSUPPORTED: [&str; 6] = [
     "extra_scrape_metrics",
     "metric_name_escaping_scheme",
     "metric_name_validation_scheme",
     "query_log_file",
     "runtime",
     "scrape_failure_log_file",
-    "scrape_native_histograms",
-    "scrape_protocols",
 ];
 
 impl Default for Global {
@@ -34,6 +30,7 @@ impl Default for Global {
             rule_query_offset: Duration::ZERO,
             external_labels: Labels::empty(),
             limits: Limits::default(),
+            scrape_protocols: ScrapeProtocol::ALL.to_vec(),
         }
     }
 }
@@ -55,6 +52,8 @@ pub(super) fn read(place: &Place<'_>, problems: &mut Problems) -> Option<Global>
         None => Labels::empty(),
     };
     let limits = limits(&mut fields, Limits::default(), problems);
+    let protocols = scrape::protocols(&mut fields, problems);
+    scrape::without_histograms(&mut fields, problems);
     fields.finish(&UNSUPPORTED, problems);
     Some(Global {
         scrape_interval,
@@ -63,6 +62,7 @@ pub(super) fn read(place: &Place<'_>, problems: &mut Problems) -> Option<Global>
         rule_query_offset: rule_query_offset.unwrap_or_default(),
         external_labels,
         limits,
+        scrape_protocols: protocols.unwrap_or_else(|| ScrapeProtocol::ALL.to_vec()),
     })
 }
 

@@ -1,22 +1,17 @@
 //! One entry of `scrape_configs`.
 
-use super::fields::{Place, Problems, boolean};
+use super::fields::{Fields, Place, Problems, boolean};
 use super::global::{duration, limits, too_long};
 use super::{Global, Scheme, ScrapeConfig, ScrapeProtocol, client, discovery, relabel};
 
 /// Keys that Prometheus has and we do not; other `…_sd_configs` are known by their ending.
-const UNSUPPORTED: [&str; 11] = [
-    "always_scrape_classic_histograms",
-    "convert_classic_histograms_to_nhcb",
+const UNSUPPORTED: [&str; 6] = [
     "extra_scrape_metrics",
     "metric_name_escaping_scheme",
     "metric_name_validation_scheme",
     "native_histogram_bucket_limit",
     "native_histogram_min_bucket_factor",
-    "scrape_classic_histograms",
     "scrape_failure_log_file",
-    "scrape_native_histograms",
-    "scrape_protocols",
 ];
 
 pub(super) fn read(
@@ -69,11 +64,14 @@ pub(super) fn read(
         fallback_scrape_protocol: fields.read("fallback_scrape_protocol", None, problems, |text| {
             protocol(text).map(Some)
         }),
+        scrape_protocols: protocols(&mut fields, problems)
+            .unwrap_or_else(|| global.scrape_protocols.clone()),
         limits: limits(&mut fields, global.limits, problems),
         discoveries: discovery::read(&mut fields, relabel_configs.is_empty(), problems),
         metric_relabel_configs: relabel::rules(&mut fields, "metric_relabel_configs", problems),
         relabel_configs,
     };
+    without_histograms(&mut fields, problems);
     fields.finish(&UNSUPPORTED, problems);
     Some(config)
 }
@@ -93,16 +91,54 @@ pub(super) fn scheme(text: &str) -> Result<Scheme, String> {
 }
 
 fn protocol(text: &str) -> Result<ScrapeProtocol, String> {
-    match text {
-        "PrometheusText0.0.4" | "PrometheusText1.0.0" => Ok(ScrapeProtocol::PrometheusText),
-        "OpenMetricsText0.0.1" | "OpenMetricsText1.0.0" => Ok(ScrapeProtocol::OpenMetricsText),
-        "PrometheusProto" => Err(
-            "PrometheusProto is not supported; use PrometheusText0.0.4 or OpenMetricsText1.0.0"
-                .to_owned(),
-        ),
-        _ => Err(format!(
-            "unknown protocol {text:?}; use PrometheusText0.0.4, PrometheusText1.0.0, OpenMetricsText0.0.1 or OpenMetricsText1.0.0"
-        )),
+    let mut all = ScrapeProtocol::ALL.into_iter();
+    all.find(|protocol| protocol.as_str() == text)
+        .ok_or_else(|| {
+            let names = ScrapeProtocol::ALL.map(ScrapeProtocol::as_str).join(", ");
+            let what = match text {
+                "PrometheusProto" => "PrometheusProto is not supported".to_owned(),
+                _ => format!("unknown protocol {text:?}"),
+            };
+            format!("{what}; use {names}")
+        })
+}
+
+/// `scrape_protocols`, if it is written.
+pub(super) fn protocols(
+    fields: &mut Fields<'_>,
+    problems: &mut Problems,
+) -> Option<Vec<ScrapeProtocol>> {
+    let place = fields.take("scrape_protocols")?;
+    let mut protocols = Vec::new();
+    let places = place.list(problems)?;
+    if places.is_empty() {
+        place.problem(problems, "an empty list; name a format, or remove it");
+    }
+    for place in places {
+        match place.read(problems, protocol) {
+            Some(twice) if protocols.contains(&twice) => {
+                place.problem(problems, "it is named twice; remove one of them");
+            }
+            Some(protocol) => protocols.push(protocol),
+            None => {}
+        }
+    }
+    Some(protocols)
+}
+
+/// Histograms in one sample are neither asked for nor made: that may be said.
+pub(super) fn without_histograms(fields: &mut Fields<'_>, problems: &mut Problems) {
+    let off = |text: &str| match boolean(text) {
+        Ok(true) => Err("not supported; write false, or remove it".to_owned()),
+        read => read,
+    };
+    for key in [
+        "always_scrape_classic_histograms",
+        "convert_classic_histograms_to_nhcb",
+        "scrape_classic_histograms",
+        "scrape_native_histograms",
+    ] {
+        fields.read(key, false, problems, off);
     }
 }
 

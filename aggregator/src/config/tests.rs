@@ -45,6 +45,7 @@ fn nothing_written_is_prometheus_defaults() {
         enable_compression: true,
         client: HttpClient::default(),
         fallback_scrape_protocol: None,
+        scrape_protocols: ScrapeProtocol::ALL.to_vec(),
         limits: Limits::default(),
         discoveries: Discoveries::default(),
         relabel_configs: Vec::new(),
@@ -107,7 +108,7 @@ fn what_prometheus_has_and_we_do_not_is_not_supported() {
             format!("prometheus.yml:1: {key}: not supported; remove it")
         );
     }
-    for key in ["kubernetes_sd_configs", "scrape_protocols"] {
+    for key in ["kubernetes_sd_configs", "native_histogram_bucket_limit"] {
         assert_eq!(
             refused(&format!("scrape_configs:\n- job_name: a\n  {key}: []\n")),
             format!("prometheus.yml:3: scrape_configs[0].{key}: not supported; remove it")

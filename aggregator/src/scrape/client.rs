@@ -2,18 +2,14 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use reqwest::{RequestBuilder, StatusCode, Url};
 
+use super::content;
 use super::error::ScrapeError;
 use crate::client::ClientError;
 use crate::config::{Limits, ScrapeConfig};
 
-/// Prefers `OpenMetrics`; the quotients fall with the order, as Prometheus 3 sends them.
-const ACCEPTED: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
-    application/openmetrics-text;version=0.0.1;q=0.5,\
-    text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
-    text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
 const TIMEOUT_HEADER: &str = "x-prometheus-scrape-timeout-seconds";
 
 /// The largest body where the configuration sets no limit, decompressed: 256 MiB.
@@ -29,10 +25,10 @@ pub(super) struct Answer {
 }
 
 /// What a request is about.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Asked {
-    /// The media types that are wanted.
-    accept: &'static str,
+    /// The media types that are wanted; where nothing is said, those of the job.
+    accept: Option<HeaderValue>,
     pub(super) timeout: Duration,
     /// The largest body, decompressed.
     pub(super) limit: u64,
@@ -48,7 +44,7 @@ impl Asked {
             limit => limit,
         };
         Self {
-            accept: ACCEPTED,
+            accept: None,
             timeout,
             limit,
             expected,
@@ -58,7 +54,7 @@ impl Asked {
     /// A JSON document.
     pub(super) fn json(timeout: Duration, limit: u64) -> Self {
         Self {
-            accept: "application/json",
+            accept: Some(HeaderValue::from_static("application/json")),
             timeout,
             limit,
             expected: FIRST_BODY_BYTES,
@@ -70,6 +66,8 @@ impl Asked {
 #[derive(Debug)]
 pub(super) struct Client {
     http: crate::client::Client,
+    /// The formats that are asked for.
+    accept: HeaderValue,
     /// Whether compressed answers are asked for.
     is_compressed: bool,
 }
@@ -82,6 +80,8 @@ impl Client {
     pub(super) fn new(job: &ScrapeConfig) -> Result<Self, ClientError> {
         Ok(Self {
             http: crate::client::Client::new(&job.client)?,
+            accept: HeaderValue::from_str(&content::accepted(&job.scrape_protocols))
+                .unwrap_or(HeaderValue::from_static("*/*")),
             is_compressed: job.enable_compression,
         })
     }
@@ -91,7 +91,7 @@ impl Client {
         let fetched = async {
             let request = self.http.get_url(url).await?;
             let mut request = request
-                .header(ACCEPT, asked.accept)
+                .header(ACCEPT, asked.accept.unwrap_or_else(|| self.accept.clone()))
                 .header(TIMEOUT_HEADER, asked.timeout.as_secs_f64().to_string());
             if !self.is_compressed {
                 request = request.header(ACCEPT_ENCODING, "identity");

@@ -20,10 +20,30 @@ pub(super) fn format(
         return Ok(Format::Text);
     }
     match fallback {
-        Some(ScrapeProtocol::OpenMetricsText) => Ok(Format::OpenMetrics),
-        Some(ScrapeProtocol::PrometheusText) => Ok(Format::Text),
+        Some(ScrapeProtocol::OpenMetrics1 | ScrapeProtocol::OpenMetrics0) => {
+            Ok(Format::OpenMetrics)
+        }
+        Some(ScrapeProtocol::Text1 | ScrapeProtocol::Text0) => Ok(Format::Text),
         None => Err(ScrapeError::ContentType(refusal(media_type))),
     }
+}
+
+/// The header `Accept`: quotients fall with the order, as Prometheus 3 sends them.
+pub(super) fn accepted(protocols: &[ScrapeProtocol]) -> String {
+    /// The first quotient, in tenths.
+    const HIGHEST: usize = 6;
+    let media_type = |protocol: &ScrapeProtocol| match protocol {
+        ScrapeProtocol::OpenMetrics1 => {
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8"
+        }
+        ScrapeProtocol::OpenMetrics0 => "application/openmetrics-text;version=0.0.1",
+        ScrapeProtocol::Text1 => "text/plain;version=1.0.0;escaping=allow-utf-8",
+        ScrapeProtocol::Text0 => "text/plain;version=0.0.4",
+    };
+    let types = protocols.iter().map(media_type).chain(["*/*"]);
+    let ranked = types.zip((1..=HIGHEST).rev());
+    let ranked: Vec<String> = ranked.map(|(kind, q)| format!("{kind};q=0.{q}")).collect();
+    ranked.join(",")
 }
 
 fn refusal(media_type: &str) -> String {
@@ -40,9 +60,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_order_ranks() {
+        let all = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+            application/openmetrics-text;version=0.0.1;q=0.5,\
+            text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
+            text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+        assert_eq!(accepted(&ScrapeProtocol::ALL), all);
+        assert_eq!(
+            accepted(&[ScrapeProtocol::Text0, ScrapeProtocol::OpenMetrics0]),
+            "text/plain;version=0.0.4;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,*/*;q=0.4"
+        );
+    }
+
+    #[test]
     fn media_types() {
-        let text = Some(ScrapeProtocol::PrometheusText);
-        let open_metrics = Some(ScrapeProtocol::OpenMetricsText);
+        let text = Some(ScrapeProtocol::Text0);
+        let open_metrics = Some(ScrapeProtocol::OpenMetrics1);
         let cases = [
             (Some("text/plain"), None, Some(Format::Text)),
             (
