@@ -301,7 +301,7 @@ pub struct ServeArgs {
     #[arg(
         long = "storage.leave-after",
         value_name = "DURATION",
-        default_value = "6h",
+        default_value = "2h",
         hide = true,
         value_parser = parse_duration
     )]

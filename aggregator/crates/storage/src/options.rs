@@ -52,7 +52,7 @@ pub struct Options {
     /// same again. 16 MiB.
     pub group_bytes: usize,
     /// How much older than the newest sample of all the newest of a series is before the series
-    /// leaves memory; it is found again when a range reaches back to it. 6 h.
+    /// leaves memory; it is found again when a range reaches back to it. 2 h.
     pub leave_after: Duration,
     /// Metrics whose series never leave: those that hosts are listed by. None here.
     pub lasting: Vec<&'static str>,
@@ -84,7 +84,7 @@ impl Default for Options {
             rollups: Vec::new(),
             layout_bytes: 32 << 20,
             group_bytes: 16 << 20,
-            leave_after: Duration::from_hours(6),
+            leave_after: Duration::from_hours(2),
             lasting: Vec::new(),
             name_bytes: 32 << 20,
             snapshot_bytes: 512 << 20,

@@ -33,16 +33,11 @@ impl Layout {
 
     /// The layout of some series, in any order. `labels` gives the whole label set of one.
     pub(crate) fn of(series: &[(u32, u32)], labels: impl Fn(u32) -> Option<Labels>) -> Self {
-        let mut named: Vec<(Labels, u32, u32)> = series
+        let mut named: Vec<(Box<str>, u32, u32)> = series
             .iter()
-            .map(|&(target, id)| (labels(id).unwrap_or_default(), target, id))
+            .map(|&(target, id)| (key(&labels(id).unwrap_or_default()), target, id))
             .collect();
-        named.sort_by(|a, b| {
-            let by_name = a.0.metric_name().cmp(b.0.metric_name());
-            by_name
-                .then_with(|| own(&a.0).cmp(own(&b.0)))
-                .then_with(|| (a.1, a.2).cmp(&(b.1, b.2)))
-        });
+        named.sort_unstable();
         let ids: Vec<u32> = named.iter().map(|(_, _, id)| *id).collect();
         let sorted = ids.len();
         Self::new(ids, sorted)
@@ -129,10 +124,17 @@ impl Layout {
     }
 }
 
-/// The labels apart from the name and from those that only tell the target.
-fn own(labels: &Labels) -> impl Iterator<Item = (&str, &str)> {
+/// What sorts a series: the name, then the labels but those that only tell the target.
+fn key(labels: &Labels) -> Box<str> {
     let is_own = |pair: &(&str, &str)| !["__name__", "instance"].contains(&pair.0);
-    labels.iter().filter(is_own)
+    let mut key = labels.metric_name().to_owned();
+    for (name, value) in labels.iter().filter(is_own) {
+        for part in [name, value] {
+            key.push('\0');
+            key.push_str(part);
+        }
+    }
+    key.into()
 }
 
 #[cfg(test)]

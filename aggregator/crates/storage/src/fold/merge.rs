@@ -95,9 +95,7 @@ impl Content {
 
     /// Takes samples of which all are new.
     fn take(&mut self, start: Millis, samples: Samples) {
-        for (time, value) in samples.iter() {
-            self.added.count(start + Millis::from(time), value);
-        }
+        self.added = Tally::of(start, &samples.times, &samples.values);
         self.added_samples += samples.times.len() as u64;
         self.samples = samples;
     }

@@ -19,7 +19,8 @@ pub(crate) struct Source {
 
 impl Source {
     /// None if the windows, which all begin at `start`, hold nothing.
-    pub(crate) fn new(start: Millis, windows: Vec<Arc<Window>>) -> Option<Self> {
+    pub(crate) fn new(start: Millis, windows: &[Arc<Window>]) -> Option<Self> {
+        let windows: Vec<_> = windows.iter().map(Window::sealed).collect();
         let (clock, ids) = Window::outline(start, &windows);
         (!ids.is_empty()).then(|| Self {
             windows,
@@ -42,7 +43,15 @@ impl Source {
     /// # Errors
     /// When memory is broken.
     pub(super) fn samples(&self, id: u32, start: Millis) -> Result<Samples, Malformed> {
-        let (mut timestamps, mut values) = (Vec::new(), Vec::new());
+        let mut values = Vec::with_capacity(self.clock.len());
+        if let [window] = &self.windows[..]
+            && window.read_whole(id, &mut values)?
+        {
+            let times = self.clock.to_vec();
+            return Ok(Samples { times, values });
+        }
+        values.clear();
+        let mut timestamps = Vec::new();
         for window in &self.windows {
             window.read(id, TimeRange::ALL, &mut timestamps, &mut values)?;
         }

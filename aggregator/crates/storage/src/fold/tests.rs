@@ -60,7 +60,7 @@ fn read(
 
 fn sources(all: Vec<Vec<Arc<Window>>>) -> Vec<Source> {
     let all = all.into_iter();
-    all.filter_map(|windows| Source::new(0, windows)).collect()
+    all.filter_map(|windows| Source::new(0, &windows)).collect()
 }
 
 #[test]

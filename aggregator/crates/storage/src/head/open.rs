@@ -26,20 +26,28 @@ impl Older {
         if !Arc::ptr_eq(&row.ids, &next.ids) {
             return None;
         }
-        let pairs = || row.values.iter().zip(&next.values);
-        let is_other = |(a, b): &(&f64, &f64)| a.to_bits() != b.to_bits();
-        let mut differs = vec![0u64; row.values.len().div_ceil(64)];
-        let mut count = 0;
-        for (at, pair) in pairs().enumerate() {
-            let bit = u64::from(is_other(&pair));
-            differs[at / 64] |= bit << (at % 64);
-            count += usize::from(bit == 1);
-        }
-        if count + differs.len() >= row.values.len() {
+        let chunks = row.values.chunks(64);
+        let word = |(own, next): (&[f64], &[f64])| {
+            let is_other = own
+                .iter()
+                .zip(next)
+                .map(|(a, b)| a.to_bits() != b.to_bits());
+            let bits = is_other.zip(0u32..).map(|(bit, at)| u64::from(bit) << at);
+            bits.fold(0, |word, bit| word | bit)
+        };
+        let differs = chunks.clone().zip(next.values.chunks(64)).map(word);
+        let differs: Vec<u64> = differs.collect();
+        let count: u32 = differs.iter().map(|word| word.count_ones()).sum();
+        if count as usize + differs.len() >= row.values.len() {
             return None;
         }
-        let mut values = Vec::with_capacity(count);
-        values.extend(pairs().filter(is_other).map(|(value, _)| *value));
+        let mut values = Vec::with_capacity(count as usize);
+        for (mut word, own) in differs.iter().copied().zip(chunks) {
+            while word != 0 {
+                values.push(own[word.trailing_zeros() as usize]);
+                word &= word - 1;
+            }
+        }
         Some(Self {
             timestamp: row.timestamp,
             ids: Arc::clone(&row.ids),

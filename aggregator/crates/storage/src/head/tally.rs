@@ -41,6 +41,25 @@ impl Tally {
         }
     }
 
+    /// Of a series' samples: times since `start`, ascending, and as many values.
+    pub(crate) fn of(start: Millis, times: &[u32], values: &[f64]) -> Self {
+        let at = |time: &u32| start + Millis::from(*time);
+        let mut tally = Self::default();
+        if let (Some(first), Some(last), Some(&value)) =
+            (times.first(), times.last(), values.last())
+            && !values.iter().any(|value| is_stale(*value))
+        {
+            let samples = u32::try_from(times.len()).unwrap_or(u32::MAX);
+            let timestamp = at(last);
+            let latest = Sample { timestamp, value };
+            return Self::new(samples, at(first), timestamp, latest);
+        }
+        for (time, &value) in times.iter().zip(values) {
+            tally.count(at(time), value);
+        }
+        tally
+    }
+
     /// The newest sample, a staleness marker included.
     pub(crate) fn latest(&self) -> Option<Sample> {
         (self.latest_at != NEVER).then_some(Sample {

@@ -1,16 +1,18 @@
 //! A tile: several rows of a window, turned into one clock and encoded columns.
 
 mod aligned;
+mod listed;
 
 use std::sync::Arc;
 
 use system_stats_model::sample::{Millis, TimeRange};
 
 use super::row::Row;
-use crate::column::{Cell, Parts, decode_cells, encode_cells};
+use crate::column::{Cell, Parts, decode_cells, encode_cells, is_whole};
 use crate::varint::Malformed;
 
 use aligned::Aligned;
+use listed::{ListWriter, Listed};
 
 /// A column of a tile cannot be read.
 pub(crate) type DecodeError = Malformed;
@@ -24,9 +26,7 @@ pub(crate) struct Tile {
     clock: Arc<[u32]>,
     /// The series, ascending; never empty.
     ids: Arc<[u32]>,
-    /// Where in `data` the columns begin, and its length.
-    offsets: Box<[u32]>,
-    data: Box<[u8]>,
+    columns: Listed,
     samples: usize,
 }
 
@@ -44,20 +44,20 @@ impl Tile {
         drop: Option<&dyn Fn(u32, Millis) -> bool>,
     ) -> Result<Option<Self>, DecodeError> {
         let (clock, ids) = outline(start, tiles, rows);
-        let mut offsets = Vec::with_capacity(ids.len() + 1);
+        let mut columns = ListWriter::default();
         let mut kept = Vec::with_capacity(ids.len());
-        let mut data = Vec::new();
+        let mut column = Vec::new();
         let mut cells: Vec<Cell> = Vec::new();
         let mut scratch = Scratch::default();
         let mut samples = 0;
         let aligned = drop.is_none().then(|| Aligned::of(&ids, tiles, rows));
-        let aligned = aligned.flatten();
+        let mut aligned = aligned.flatten();
         for (at, &id) in ids.iter().enumerate() {
-            let from = offset(data.len());
-            if let Some(aligned) = &aligned
-                && aligned.encode(at, &mut data, &mut scratch.values)?
+            column.clear();
+            if let Some(aligned) = &mut aligned
+                && aligned.encode(at, &mut column, &mut scratch.values)?
             {
-                offsets.push(from);
+                columns.push(&column);
                 kept.push(id);
                 samples += clock.len();
                 continue;
@@ -68,16 +68,15 @@ impl Tile {
                 cells.retain(|&(row, _)| !drop(id, start + Millis::from(clock[row as usize])));
             }
             if !cells.is_empty() {
-                offsets.push(from);
                 kept.push(id);
                 samples += cells.len();
-                encode_cells(&cells, clock.len(), &mut data, &mut scratch.values);
+                encode_cells(&cells, clock.len(), &mut column, &mut scratch.values);
+                columns.push(&column);
             }
         }
         if kept.is_empty() {
             return Ok(None);
         }
-        offsets.push(offset(data.len()));
         Ok(Some(Self {
             start,
             clock: clock.into(),
@@ -86,8 +85,7 @@ impl Tile {
             } else {
                 kept.into()
             },
-            offsets: offsets.into(),
-            data: data.into(),
+            columns: columns.finish(),
             samples,
         }))
     }
@@ -117,7 +115,7 @@ impl Tile {
 
     /// Memory, without the shared list of ids.
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.clock.len() * 4 + self.offsets.len() * 4 + self.data.len()
+        size_of::<Self>() + self.clock.len() * 4 + self.columns.bytes()
     }
 
     /// Appends the samples of a series, oldest first; nothing if it has none here.
@@ -135,6 +133,16 @@ impl Tile {
             let rows = rows.start as usize..rows.end as usize;
             timestamps.extend(self.clock[rows].iter().map(time));
         })
+    }
+
+    /// Appends the values of a series if it has one in every row; whether it has.
+    pub(super) fn read_whole(&self, id: u32, values: &mut Vec<f64>) -> Result<bool, DecodeError> {
+        let column = self.column(id).filter(|column| is_whole(column));
+        let Some(column) = column else {
+            return Ok(false);
+        };
+        decode_cells(Parts::from(column), self.clock.len(), values, &mut |_| ())?;
+        Ok(true)
     }
 
     /// The value of a series at a moment.
@@ -160,12 +168,7 @@ impl Tile {
     }
 
     fn column(&self, id: u32) -> Option<&[u8]> {
-        self.column_at(self.ids.binary_search(&id).ok()?)
-    }
-
-    fn column_at(&self, at: usize) -> Option<&[u8]> {
-        let (from, to) = (*self.offsets.get(at)?, *self.offsets.get(at + 1)?);
-        self.data.get(from as usize..to as usize)
+        self.columns.get(self.ids.binary_search(&id).ok()?)
     }
 }
 
@@ -174,12 +177,6 @@ impl Tile {
 struct Scratch {
     timestamps: Vec<Millis>,
     values: Vec<f64>,
-}
-
-fn offset(length: usize) -> u32 {
-    // A window of a target is a few hundred megabytes at the very most: 100,000 series a second
-    // for an hour at a byte each.
-    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 /// Every moment, since `start`, and every series; both ascending.

@@ -104,6 +104,25 @@ impl Window {
         tile::outline(start, &tiles, &rows)
     }
 
+    /// The same with its open rows as a tile, which is quicker to read series by series.
+    pub(crate) fn sealed(self: &Arc<Self>) -> Arc<Self> {
+        if self.open.is_empty() {
+            return Arc::clone(self);
+        }
+        match Tile::merge(self.start, &[], &self.open.rows(), None) {
+            Ok(tile) => {
+                let mut sealed = Self::clone(self);
+                sealed.open = OpenRows::default();
+                sealed.tiles.extend(tile.map(Arc::new));
+                Arc::new(sealed)
+            }
+            Err(reason) => {
+                report(&reason);
+                Arc::clone(self)
+            }
+        }
+    }
+
     /// Whether it is one tile.
     pub(crate) fn is_whole(&self) -> bool {
         self.open.is_empty() && self.late.is_empty() && self.tiles.len() <= 1
@@ -153,6 +172,20 @@ impl Window {
         self.open.read(id, timestamps, values);
         cut(range, start, timestamps, values);
         Ok(())
+    }
+
+    /// Appends the values of a series if it has one at every moment; false if not, with some of them
+    /// perhaps.
+    pub(crate) fn read_whole(&self, id: u32, values: &mut Vec<f64>) -> Result<bool, DecodeError> {
+        if !self.late.is_empty() || !self.open.is_empty() {
+            return Ok(false);
+        }
+        for tile in &self.tiles {
+            if !tile.read_whole(id, values)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Removes samples: of the series for which `of` holds, inside `range`.

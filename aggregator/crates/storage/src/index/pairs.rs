@@ -63,7 +63,13 @@ impl Pairs {
                     ids.insert(at, id);
                 }
             }
-            _ => ids.push(id),
+            _ => {
+                if ids.len() == ids.capacity() {
+                    // Room for twice as many would be a good part of the index.
+                    ids.reserve_exact((ids.len() / 8).max(4));
+                }
+                ids.push(id);
+            }
         }
     }
 

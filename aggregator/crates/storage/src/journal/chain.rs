@@ -101,9 +101,17 @@ impl Chain {
         for (byte, values) in row.values.chunks(8).enumerate() {
             let place = |bit: usize| places.at(byte * 8 + bit);
             let mut mask = 0u8;
-            for (bit, value) in values.iter().enumerate() {
-                let is_changed = self.previous[place(bit)].to_bits() != value.to_bits();
-                mask |= u8::from(is_changed) << bit;
+            let mut compare = |bit: usize, value: &f64, previous: f64| {
+                mask |= u8::from(previous.to_bits() != value.to_bits()) << bit;
+            };
+            let values_at = values.iter().enumerate();
+            if let Places::All = places {
+                let previous = &self.previous[byte * 8..];
+                values_at
+                    .zip(previous)
+                    .for_each(|((bit, value), previous)| compare(bit, value, *previous));
+            } else {
+                values_at.for_each(|(bit, value)| compare(bit, value, self.previous[place(bit)]));
             }
             out[changed + byte] = mask;
             while mask != 0 {

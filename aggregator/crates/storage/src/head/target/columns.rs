@@ -75,6 +75,8 @@ pub(super) struct Moment {
     moves: HashMap<(u32, bool), u32>,
     /// The move of the sample before.
     last: Option<((u32, bool), u32)>,
+    /// Whether the moment is after all that the cohort that was left has.
+    is_newer: bool,
 }
 
 impl Moment {
@@ -83,6 +85,7 @@ impl Moment {
             timestamp,
             moves: HashMap::new(),
             last: None,
+            is_newer: false,
         }
     }
 }
@@ -128,6 +131,11 @@ impl Columns {
 
     pub(super) fn standing(&self, at: usize) -> &Standing {
         &self.cohorts[self.all[at].cohort as usize].standing
+    }
+
+    /// Series of the same cohort stand alike.
+    pub(super) fn cohort(&self, at: usize) -> u32 {
+        self.all[at].cohort
     }
 
     pub(super) fn tally(&self, at: usize) -> Tally {
@@ -182,10 +190,50 @@ impl Columns {
             to
         });
         moment.last = Some((key, to));
-        if Some(moment.timestamp) > self.cohorts[from as usize].standing.latest_at() {
+        let latest_at = self.cohorts[from as usize].standing.latest_at();
+        moment.is_newer = Some(moment.timestamp) > latest_at;
+        if moment.is_newer {
             self.all[at].latest = value;
         }
         self.change(at, to);
+    }
+
+    /// Counts samples of a moment, ascending by series, all of which are here.
+    pub(super) fn count_row(&mut self, ids: &[u32], values: &[f64], moment: &mut Moment) {
+        let (mut next, mut alike) = (0, 0);
+        for (&id, &value) in ids.iter().zip(values) {
+            let Some(at) = self.position(id, next) else {
+                continue;
+            };
+            next = at + 1;
+            let column = &mut self.all[at];
+            match moment.last {
+                Some((key, to)) if moment.is_newer && key == (column.cohort, is_stale(value)) => {
+                    column.latest = value;
+                    column.cohort = to;
+                    alike += 1;
+                }
+                _ => {
+                    self.change_members(moment, alike);
+                    alike = 0;
+                    self.count(at, value, moment);
+                }
+            }
+        }
+        self.change_members(moment, alike);
+    }
+
+    /// Counts members that made the last move.
+    fn change_members(&mut self, moment: &Moment, count: u32) {
+        let Some(((from, _), to)) = moment.last.filter(|_| count > 0) else {
+            return;
+        };
+        self.cohorts[to as usize].members += count;
+        let left = &mut self.cohorts[from as usize].members;
+        *left -= count;
+        if *left == 0 {
+            self.free.push(from);
+        }
     }
 
     /// Keeps the series for which `keep(number, standing)` holds.
@@ -327,10 +375,20 @@ mod tests {
                 match step {
                     Step::Count(ids, late, value) => {
                         let mut moment = Moment::new(now - late);
+                        let of_nth = |nth: i32| {
+                            if value < 0 && nth % 3 == 0 { STALE } else { f64::from(value) + f64::from(nth) }
+                        };
+                        let whole = value % 2 == 0;
+                        if whole {
+                            let values: Vec<f64> = (0..).take(ids.len()).map(of_nth).collect();
+                            columns.count_row(&ids, &values, &mut moment);
+                        }
                         for (id, nth) in ids.into_iter().zip(0i32..) {
                             let Some(at) = columns.position(id, 0) else { continue };
-                            let value = if value < 0 && nth % 3 == 0 { STALE } else { f64::from(value) + f64::from(nth) };
-                            columns.count(at, value, &mut moment);
+                            let value = of_nth(nth);
+                            if !whole {
+                                columns.count(at, value, &mut moment);
+                            }
                             let of = model.get_mut(&id).unwrap();
                             of.0.count(now - late, value);
                             of.1 = true;

@@ -26,14 +26,19 @@ impl TargetHead {
         let mut is_same = known.len() == incoming.len();
         let mut known = known.iter();
         let mut values = Vec::with_capacity(incoming.len());
-        let mut next = 0;
+        let (mut next, mut judged) = (0, None);
         for row in incoming {
             let id = u32::try_from(row.series.0).ok()?;
             let at = self.columns.position(id, next)?;
-            let standing = self.columns.standing(at);
-            let is_newer = Some(timestamp) > standing.latest_at();
-            if at < next || row.timestamp != timestamp || !is_newer || !standing.saved {
+            if at < next || row.timestamp != timestamp {
                 return None;
+            }
+            let cohort = self.columns.cohort(at);
+            if judged.replace(cohort) != Some(cohort) {
+                let standing = self.columns.standing(at);
+                if Some(timestamp) <= standing.latest_at() || !standing.saved {
+                    return None;
+                }
             }
             is_same = is_same && known.next() == Some(&id);
             values.push(row.value);
@@ -46,14 +51,8 @@ impl TargetHead {
                 Arc::clone(self.layout.insert(ids.collect::<Result<_, _>>().ok()?))
             }
         };
-        let mut next = 0;
         let mut moment = Moment::new(timestamp);
-        for (&id, &value) in ids.iter().zip(&values) {
-            if let Some(at) = self.columns.position(id, next) {
-                self.columns.count(at, value, &mut moment);
-                next = at + 1;
-            }
-        }
+        self.columns.count_row(&ids, &values, &mut moment);
         let row = Arc::new(Row {
             timestamp,
             ids,

@@ -11,6 +11,9 @@ use crate::head::row::Row;
 pub(super) struct Aligned<'a> {
     tiles: &'a [Arc<Tile>],
     rows: &'a [Arc<Row>],
+    /// The columns of each tile from the next series on, and those of this one.
+    next: Vec<Box<dyn Iterator<Item = &'a [u8]> + 'a>>,
+    columns: Vec<&'a [u8]>,
     /// By series, the bits in which any of the rows differs from the one before.
     differs: Vec<u64>,
 }
@@ -39,24 +42,30 @@ impl<'a> Aligned<'a> {
                 *differs |= before.to_bits() ^ after.to_bits();
             }
         }
+        let columns =
+            |tile: &'a Arc<Tile>| Box::new(tile.columns.iter()) as Box<dyn Iterator<Item = _>>;
         Some(Self {
             tiles,
             rows,
+            next: tiles.iter().map(columns).collect(),
+            columns: Vec::with_capacity(tiles.len()),
             differs,
         })
     }
 
-    /// Appends a column; false, and nothing, when it lacks values somewhere. `values` is room that
-    /// is used again.
+    /// Appends the column of the next series, which is at place `at`; false, and nothing, when it
+    /// lacks values somewhere. `values` is room that is used again.
     pub(super) fn encode(
-        &self,
+        &mut self,
         at: usize,
         out: &mut Vec<u8>,
         values: &mut Vec<f64>,
     ) -> Result<bool, DecodeError> {
-        let columns = || self.tiles.iter().map(|tile| tile.column_at(at));
-        let columns = || columns().map(Option::unwrap_or_default);
-        if !columns().all(is_whole) {
+        let columns = self.next.iter_mut().map(Iterator::next);
+        self.columns.clear();
+        self.columns.extend(columns.map(Option::unwrap_or_default));
+        let columns = &self.columns[..];
+        if !columns.iter().all(|column| is_whole(column)) {
             return Ok(false);
         }
         values.clear();
@@ -65,18 +74,18 @@ impl<'a> Aligned<'a> {
             let from = out.len();
             if !values.is_empty() {
                 encode_whole(values, out);
-            } else if let Some(first) = columns().next() {
+            } else if let Some(first) = columns.first() {
                 out.extend_from_slice(first);
             }
             let same = &out[from..];
-            if is_constant(same) && columns().all(|column| column == same) {
+            if is_constant(same) && columns.iter().all(|column| *column == same) {
                 return Ok(true);
             }
             out.truncate(from);
             values.clear();
         }
-        for (tile, column) in self.tiles.iter().zip(columns()) {
-            decode_cells(Parts::from(column), tile.rows(), values, &mut |_| ())?;
+        for (tile, column) in self.tiles.iter().zip(columns) {
+            decode_cells(Parts::from(*column), tile.rows(), values, &mut |_| ())?;
         }
         values.extend(self.rows.iter().map(|row| row.values[at]));
         encode_whole(values, out);

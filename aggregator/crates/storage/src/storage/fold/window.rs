@@ -138,7 +138,7 @@ impl Inner {
         }
         let whole = move || {
             let sources = frozen.into_iter();
-            let sources = sources.filter_map(|of| Source::new(key.window, of));
+            let sources = sources.filter_map(|of| Source::new(key.window, &of));
             sources.collect::<Vec<_>>()
         };
         let sources = off(whole).await?;
