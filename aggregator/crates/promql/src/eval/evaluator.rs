@@ -256,6 +256,7 @@ impl<'a> Evaluator<'a> {
             Kind::Select(select) => {
                 let known = self.selected.borrow().get(&(select.id, *on)).cloned();
                 if let Some(columns) = known {
+                    self.count_again(&columns, on);
                     return Ok(Vector::Ready(columns));
                 }
                 let lookback = Lookback::new(self, (select, node.span), on, false)?;
@@ -285,6 +286,28 @@ impl<'a> Evaluator<'a> {
                 found: node.value_type,
             }),
         }
+    }
+
+    /// Counts the samples of a selector that stands in another place too.
+    fn count_again(&self, columns: &Columns, on: &Timeline) {
+        let mut counts = vec![
+            0_u64;
+            if self.budget.counts_steps() {
+                on.steps
+            } else {
+                0
+            }
+        ];
+        let mut total = 0;
+        for series in 0..columns.len() {
+            let valid = columns.valid(series);
+            total += valid.count() as u64;
+            if !counts.is_empty() {
+                valid.iter().for_each(|step| counts[step] += 1);
+            }
+        }
+        self.budget.looked_at(total);
+        self.budget.looked_at_steps(on, counts.into_iter());
     }
 
     /// The vector itself where no two series can have become alike, else what it comes to: for

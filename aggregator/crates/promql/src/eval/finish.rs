@@ -19,6 +19,7 @@ pub(super) fn value(evaluator: &Evaluator<'_>, plan: &Plan) -> Result<Value, Eva
     match node.value_type {
         ValueType::Scalar => {
             let scalars = evaluator.scalars(node, &on)?;
+            evaluator.budget.hold(on.steps)?;
             Ok(if evaluator.is_instant() {
                 let value = scalars.at(0);
                 Value::Scalar { timestamp, value }

@@ -462,6 +462,11 @@ fn samples_are_counted() {
     assert_eq!(statistics.total_samples, 9);
     assert!(statistics.peak_samples >= 3);
     assert_eq!(counted("vector(1)", at(5)).total_samples, 0);
+    assert_eq!(counted("1 + 1", range(5, 9, 1)).peak_samples, 5);
+    // A selector counts in each place where it stands.
+    let statistics = counted("requests_total / requests_total", range(5, 6, 1));
+    assert_eq!(statistics.total_samples, 12);
+    assert_eq!(statistics.per_step, [(5 * MINUTE, 6), (6 * MINUTE, 6)]);
 }
 
 #[test]

@@ -1,5 +1,4 @@
-use super::token::Keyword::{Bool, GroupLeft, GroupRight, Ignoring, On};
-use super::token::{Kind, Token};
+use super::token::Kind;
 use super::{Fault, Parsed, Parser, Tree};
 use crate::ast::{BinaryOp, Expr, NumberLiteral, Paren, Sign, Span, StringLiteral, Unary};
 
@@ -75,29 +74,17 @@ impl Parser<'_> {
                 self.call()
             }
             Kind::Aggregator(op) if self.begins_aggregate()? => self.aggregate(op),
-            // Its parenthesis belongs to the modifier it looks like, which cannot be here.
-            kind if kind.is_word() && self.peek_second_kind()? == Some(Kind::LeftParen) => {
-                Err(self.unexpected_word(token)?)
+            kind if kind.is_metric_name() => {
+                if self.peek_second_kind()? == Some(Kind::LeftParen) {
+                    // Only functions and aggregations have parentheses.
+                    self.next()?;
+                    let parenthesis = self.peek()?;
+                    return Err(self.unexpected(parenthesis));
+                }
+                self.vector_selector()
             }
-            kind if kind.is_word() => self.vector_selector(),
             _ => Err(self.unexpected(token)),
         }
-    }
-
-    /// A modifier's word where an expression should begin is what is wrong; behind any other word
-    /// that may be a name it is the parenthesis.
-    fn unexpected_word(&mut self, token: Token) -> Parsed<Fault> {
-        let is_modifier = matches!(
-            token.kind,
-            Kind::Keyword(Bool | GroupLeft | GroupRight | Ignoring | On)
-                | Kind::Operator(BinaryOp::Atan2)
-        );
-        if is_modifier {
-            return Ok(self.unexpected(token));
-        }
-        self.next()?;
-        let parenthesis = self.peek()?;
-        Ok(self.unexpected(parenthesis))
     }
 
     /// What comes behind the next token, unless the text cannot be cut there: that is reported

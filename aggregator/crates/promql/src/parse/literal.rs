@@ -4,7 +4,10 @@ use crate::print::quote;
 
 /// The value of a number token. Whole numbers may be hexadecimal or, with a zero in front, octal.
 pub(super) fn number(text: &str) -> Result<f64, String> {
-    let refused = |reason: &str| format!("error parsing number: {}: {reason}", quote(text));
+    let refused = |reason: &str| {
+        let text = quote(text);
+        format!("error parsing number: strconv.ParseFloat: parsing {text}: {reason}")
+    };
     match text.to_ascii_lowercase().as_str() {
         "inf" => return Ok(f64::INFINITY),
         "nan" => return Ok(f64::NAN),
@@ -177,7 +180,10 @@ mod tests {
         assert!(number("NaN").unwrap().is_nan());
         for text in ["0x", "1e999", "1__0", "1_", "1_.5", "0xfffffffffffffffff"] {
             let message = number(text).unwrap_err();
-            assert!(message.starts_with("error parsing number: \""), "{message}");
+            assert!(
+                message.starts_with("error parsing number: strconv.ParseFloat: parsing \""),
+                "{message}"
+            );
         }
     }
 

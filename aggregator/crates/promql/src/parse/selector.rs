@@ -1,5 +1,5 @@
 use system_stats_model::labels::METRIC_NAME;
-use system_stats_model::matcher::{MatchOp, Matcher};
+use system_stats_model::matcher::{InvalidMatcher, MatchOp, Matcher};
 
 use super::token::{Kind, Token};
 use super::{Fault, Parsed, Parser, Tree};
@@ -11,7 +11,7 @@ impl Parser<'_> {
     /// The whole text as a selector.
     pub(super) fn whole_selector(&mut self) -> Parsed<Vec<Matcher>> {
         let first = self.peek()?;
-        if !first.kind.is_word() && first.kind != Kind::LeftBrace {
+        if !first.kind.is_metric_name() && first.kind != Kind::LeftBrace {
             return Err(self.unexpected(first));
         }
         let selector = self.selector()?;
@@ -101,11 +101,32 @@ impl Parser<'_> {
             return Err(Fault::new(label.span.to(value.span), message));
         }
         Matcher::new(name, op, text).map_err(|error| {
-            let message = format!(
-                "error parsing regexp: {}: `{}`",
-                error.reason, error.pattern
-            );
+            let message = format!("error parsing regexp: {}", complaint(&error));
             Fault::new(label.span.to(value.span), message)
         })
+    }
+}
+
+/// What is wrong with a regular expression, as Go says it.
+fn complaint(error: &InvalidMatcher) -> String {
+    let InvalidMatcher {
+        pattern, reason, ..
+    } = error;
+    match reason.as_str() {
+        "unclosed group" => format!("missing closing ): `{pattern}`"),
+        "unopened group" => format!("unexpected ): `{pattern}`"),
+        "unclosed character class" => {
+            let from = pattern.rfind('[').unwrap_or_default();
+            format!("missing closing ]: `{}`", &pattern[from..])
+        }
+        "repetition operator missing expression" => {
+            let is_operator = |c: char| "*+?".contains(c);
+            let operator = pattern.find(is_operator).map(|at| &pattern[at..=at]);
+            let operator = operator.unwrap_or(pattern);
+            format!("missing argument to repetition operator: `{operator}`")
+        }
+        // It shows the part that is wrong.
+        reason if reason.contains('`') => reason.to_owned(),
+        reason => format!("{reason}: `{pattern}`"),
     }
 }

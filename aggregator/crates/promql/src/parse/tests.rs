@@ -229,14 +229,23 @@ fn a_selector_by_itself() {
             "[__name__=\"with.dot\", a b=\"c\"]",
         ),
         ("{}", "[]"),
-        ("on", "[__name__=\"on\"]"),
+        ("by", "[__name__=\"by\"]"),
     ];
     for (text, expected) in cases {
         let matchers = parse_selector(text).unwrap();
         let shown: Vec<String> = matchers.iter().map(ToString::to_string).collect();
         assert_eq!(format!("[{}]", shown.join(", ")), expected, "{text}");
     }
-    for text in ["", "up[5m]", "up offset 5m", "1", "sum(up)", "up{", "-up"] {
+    for text in [
+        "",
+        "on",
+        "up[5m]",
+        "up offset 5m",
+        "1",
+        "sum(up)",
+        "up{",
+        "-up",
+    ] {
         assert!(parse_selector(text).is_err(), "{text}");
     }
 }

@@ -103,12 +103,23 @@ impl Kind {
         }
     }
 
+    /// Whether a metric may be called so: the words of matching are those of labels only.
+    pub(super) fn is_metric_name(self) -> bool {
+        use Keyword::{Bool, GroupLeft, GroupRight, Ignoring, On};
+        let is_of_labels = matches!(
+            self,
+            Self::Keyword(Bool | GroupLeft | GroupRight | Ignoring | On)
+                | Self::Operator(BinaryOp::Atan2)
+        );
+        self.is_word() && !is_of_labels
+    }
+
     /// Whether an expression can begin with it.
     pub(super) fn begins_expression(self) -> bool {
         let is_sign = matches!(self, Self::Operator(BinaryOp::Add | BinaryOp::Sub));
         let is_literal = matches!(self, Self::Number | Self::Duration | Self::String);
         let opens = matches!(self, Self::LeftParen | Self::LeftBrace);
-        is_sign || is_literal || opens || self.is_word()
+        is_sign || is_literal || opens || self.is_metric_name()
     }
 }
 

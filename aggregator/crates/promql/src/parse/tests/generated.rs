@@ -126,10 +126,12 @@ fn label() -> impl Strategy<Value = String> {
 
 fn metric() -> impl Strategy<Value = String> {
     let words = [
-        "sum", "on", "bool", "offset", "start", "step", "smoothed", "unless",
+        "sum", "by", "topk", "offset", "start", "step", "smoothed", "unless",
     ];
     prop_oneof![
-        "[a-z_:][a-z0-9_:]{0,8}".prop_filter("a number", |n| n != "inf" && n != "nan"),
+        "[a-z_:][a-z0-9_:]{0,8}".prop_filter("no name", |name| {
+            !["inf", "nan", "on", "bool", "atan2", "ignoring"].contains(&name.as_str())
+        }),
         prop::sample::select(words.to_vec()).prop_map(str::to_owned),
     ]
 }
