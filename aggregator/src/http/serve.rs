@@ -1,5 +1,6 @@
 //! Accepts connections and drains them at the end.
 
+mod lenient;
 mod patient;
 
 use std::io;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::limits::{MAX_CONNECTIONS, MAX_DRAIN_TIME, MAX_HEAD_TIME};
+use lenient::Lenient;
 use patient::Patient;
 
 /// The largest request head in bytes.
@@ -93,7 +95,7 @@ impl Server {
                 .timer(TokioTimer::new())
                 .header_read_timeout(MAX_HEAD_TIME)
                 .max_buf_size(MAX_HEAD)
-                .serve_connection(TokioIo::new(Patient::new(stream)), service);
+                .serve_connection(TokioIo::new(Lenient::new(Patient::new(stream))), service);
             let mut connection = std::pin::pin!(connection);
             tokio::select! {
                 ended = connection.as_mut() => return log_end(ended),
@@ -129,6 +131,25 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
+
+    #[tokio::test]
+    async fn quotes_may_stand_in_an_address() {
+        let asked = async |uri: axum::http::Uri| uri.query().unwrap_or_default().to_owned();
+        let router = Router::new().route("/", get(asked));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let server = tasks.spawn(serve(vec![listener], router, cancel.clone()));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let request =
+            b"GET /?query=up{job=\"a\"}>1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("query=up{job=%22a%22}%3E1"), "{answer}");
+        cancel.cancel();
+        server.await.unwrap();
+    }
 
     #[tokio::test]
     async fn a_request_under_way_is_finished_and_nothing_new_is_taken() {

@@ -1,5 +1,7 @@
 //! Prometheus' API before the programs that use it: Prometheus itself, promtool, Grafana.
 
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use e2e::folder::Folder;
@@ -11,7 +13,7 @@ use e2e::remote_write::{self, Series};
 use e2e::wait;
 use serde_json::{Value, json};
 
-fn query(address: std::net::SocketAddr, expression: &str, at: i64) -> Value {
+fn query(address: SocketAddr, expression: &str, at: i64) -> Value {
     let query = http::percent(expression);
     let answer = http::get_json(address, &format!("/api/v1/query?query={query}&time={at}"));
     assert_eq!(answer["status"], "success", "{expression}: {answer}");
@@ -156,4 +158,130 @@ fn late_samples_within_the_window() {
             assert!(late.text().contains("too old sample"), "{}", late.text());
         }
     }
+}
+
+/// A sample of the server's own metrics.
+fn own(address: SocketAddr, name: &str) -> u64 {
+    let request = Request::get("/metrics").header("Accept", "text/plain");
+    let text = request.send(address).text();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let value = line.unwrap_or_else(|| panic!("no {name} in {text}"));
+    value.trim().parse().expect("a whole number")
+}
+
+/// Whoever waits for a place is told when it is over, and whoever goes away frees theirs.
+#[test]
+fn a_client_that_goes_away_ends_its_query() {
+    let folder = Folder::new();
+    folder.write("prometheus.yml", NO_TARGETS);
+    let flags = ["--query.max-concurrency=1", "--rules.builtin=false"];
+    let ours = Aggregator::resume(&folder, &flags);
+    // So many steps that it would take hours.
+    let endless = "sum_over_time(sum_over_time(vector(1)[1000d:1s])[1000d:1s])";
+    let mut client = TcpStream::connect(ours.address).expect("a connection");
+    let head = format!(
+        "GET /api/v1/query?query={}&time=0 HTTP/1.1\r\nHost: x\r\n\r\n",
+        http::percent(endless)
+    );
+    client.write_all(head.as_bytes()).expect("it is sent");
+    let patience = Duration::from_secs(30);
+    let until = |name: &str, expected: u64| {
+        let name = format!("system_stats_aggregator_{name}");
+        wait::until(&name, patience, || {
+            let found = own(ours.address, &name);
+            if found == expected {
+                Ok(())
+            } else {
+                Err(found)
+            }
+        });
+    };
+    until("queries_running", 1);
+    let second = Request::get("/api/v1/query?query=1&timeout=0.2").send(ours.address);
+    assert_eq!(second.status, 503);
+    assert_eq!(
+        second.json(),
+        json!({"status": "error", "errorType": "timeout", "error": "query timed out in query queue"})
+    );
+    drop(client);
+    until("queries_canceled_total", 1);
+    until("queries_running", 0);
+    let third = query(ours.address, "1", 4);
+    assert_eq!(third, json!({"resultType": "scalar", "result": [4, "1"]}));
+}
+
+/// A Prometheus that writes here loses nothing by a restart of ours.
+#[test]
+fn a_prometheus_writes_on_after_a_restart() {
+    let exporter = Exporter::start(&[]);
+    let folder = Folder::new();
+    let ours = Aggregator::start(&folder, NO_TARGETS);
+    let address = ours.address;
+    let configuration = scraping(&[("hosts", exporter.address)])
+        + &format!(
+            "remote_write:\n  - url: http://{address}/api/v1/write\n    \
+             queue_config: {{batch_send_deadline: 1s}}\n"
+        );
+    let prometheus = Prometheus::start(&configuration);
+    let patience = Duration::from_mins(1);
+    let newest = |at: SocketAddr| {
+        let found = query(
+            at,
+            "max(timestamp(up{job=\"hosts\"}))",
+            wait::epoch_seconds() + 1,
+        );
+        found["result"][0]["value"][1]
+            .as_str()
+            .and_then(|text| text.parse::<f64>().ok())
+    };
+    wait::until_some("the first samples", patience, || newest(address));
+    assert!(ours.stop().success());
+    let down = newest(prometheus.address).expect("samples there");
+    wait::until_some("samples that nobody takes", patience, || {
+        newest(prometheus.address).filter(|at| *at >= down + 2.0)
+    });
+    let ours = Aggregator::run(
+        Aggregator::command(folder.path()).arg(format!("--web.listen-address={address}")),
+    );
+    let back = newest(prometheus.address).expect("samples there");
+    wait::until_some("samples after the restart", patience, || {
+        newest(address).filter(|at| *at > back)
+    });
+    let all = format!("count_over_time(up{{job=\"hosts\"}}[10m] @ {back:.3})");
+    let now = wait::epoch_seconds();
+    wait::until("as many samples in both", patience, || {
+        let [theirs, found] = [prometheus.address, address]
+            .map(|at| query(at, &all, now)["result"][0]["value"][1].clone());
+        if theirs == found && found.is_string() {
+            Ok(())
+        } else {
+            Err((theirs, found))
+        }
+    });
+    drop(ours);
+}
+
+/// What a Prometheus scrapes from `/federate` is what is here.
+#[test]
+fn a_prometheus_federates() {
+    let folder = Folder::new();
+    let ours = Aggregator::start(&folder, NO_TARGETS);
+    let now = wait::epoch_seconds() * 1000;
+    let mut with = Series::new(&[("__name__", "m"), ("job", "a"), ("instance", "i")]);
+    let mut without = Series::new(&[("__name__", "m"), ("job", "a"), ("l", "x\"\\\n")]);
+    (with.samples, without.samples) = (vec![(now, 1.5)], vec![(now, f64::INFINITY)]);
+    remote_write::send(ours.address, &[with, without], 60_000);
+    let configuration = scraping(&[("federate", ours.address)])
+        + "    honor_labels: true\n    metrics_path: /federate\n    \
+           params: {'match[]': ['{job=\"a\"}']}\n";
+    let prometheus = Prometheus::start(&configuration);
+    wait::until("the same in both", Duration::from_secs(30), || {
+        let [theirs, found] = [prometheus.address, ours.address]
+            .map(|at| query(at, "sort(m)", now / 1000)["result"].clone());
+        if theirs == found && found.as_array().is_some_and(|all| all.len() == 2) {
+            Ok(())
+        } else {
+            Err((theirs, found))
+        }
+    });
 }
