@@ -51,7 +51,13 @@ impl Origins {
 /// The layer.
 pub(crate) async fn open(State(origins): State<Origins>, request: Request, next: Next) -> Response {
     let Some(origin) = request.headers().get(ORIGIN).cloned() else {
-        return next.run(request).await;
+        let mut response = next.run(request).await;
+        if origins.0.is_some() {
+            // Or a cache would give it to an origin that has to be named.
+            let vary = HeaderValue::from_static("origin");
+            response.headers_mut().append(VARY, vary);
+        }
+        return response;
     };
     let allowed = origins.allowed(&origin);
     let asked = request.headers();

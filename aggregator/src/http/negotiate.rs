@@ -42,7 +42,7 @@ fn accepted(headers: &HeaderMap) -> impl Iterator<Item = (String, f32)> {
             let mut parts = range.split(';').map(str::trim);
             let kind = parts.next()?.to_ascii_lowercase();
             let quality = parts
-                .find_map(|parameter| parameter.strip_prefix("q="))
+                .find_map(|parameter| parameter.strip_prefix(['q', 'Q'])?.strip_prefix('='))
                 .map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
             (quality > 0.0).then_some((kind, quality))
         })
@@ -77,6 +77,7 @@ mod tests {
             ("TEXT/PLAIN;version=0.0.4", Some(Text)),
             ("text/plain;q=0", None),
             ("text/plain;q=x", None),
+            ("text/plain; Q=0.1, application/json", None),
             (prometheus, Some(OpenMetrics)),
             (
                 "text/plain;q=0.9,application/openmetrics-text;q=0.1",

@@ -187,4 +187,6 @@ fn origins_can_be_narrowed() {
         Some("https://board.example")
     );
     assert_eq!(allowed("https://board.example.evil"), None);
+    let unasked = Request::get("/alerts").send(server.address);
+    assert_eq!(unasked.header("vary"), Some("origin"));
 }
