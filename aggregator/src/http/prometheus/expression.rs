@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 use system_stats_model::matcher::Matcher;
-use system_stats_promql::ast::{Arity, At, Call, Duration, Expr, Subquery, VectorSelector};
+use system_stats_promql::ast::{Arity, At, Call, Duration, Expr, Extent, Subquery, VectorSelector};
 use system_stats_promql::print::format_query;
 
 use super::Success;
@@ -64,6 +64,7 @@ fn tree(expr: &Expr) -> Value {
                 "labels": matching.labels,
                 "on": matching.on,
                 "include": matching.include,
+                "fillValues": {"lhs": matching.fill.left, "rhs": matching.fill.right},
             })),
             "bool": e.return_bool,
         }),
@@ -92,6 +93,8 @@ fn selector(kind: &str, selector: &VectorSelector) -> Value {
         "matchers": selector.matchers.iter().map(matcher).collect::<Vec<_>>(),
         "timestamp": timestamp,
         "startOrEnd": bound,
+        "anchored": selector.extent == Some(Extent::Anchored),
+        "smoothed": selector.extent == Some(Extent::Smoothed),
     })
 }
 
@@ -174,7 +177,7 @@ mod tests {
         let selector = |name: &str| {
             json!({
                 "type": "vectorSelector", "name": name, "offset": 0, "timestamp": null,
-                "startOrEnd": null,
+                "startOrEnd": null, "anchored": false, "smoothed": false,
                 "matchers": [{"name": "__name__", "type": "=", "value": name}],
             })
         };
@@ -195,12 +198,13 @@ mod tests {
                 }),
             ),
             (
-                "a + on(x) group_left(y) b",
+                "a + on(x) group_left(y) fill_right(0) b",
                 json!({
                     "type": "binaryExpr", "op": "+", "bool": false,
                     "lhs": selector("a"), "rhs": selector("b"),
                     "matching": {
                         "card": "many-to-one", "labels": ["x"], "on": true, "include": ["y"],
+                        "fillValues": {"lhs": null, "rhs": 0.0},
                     },
                 }),
             ),
@@ -213,7 +217,7 @@ mod tests {
                 }),
             ),
             (
-                "rate(a{l!~\"x\"}[5m] @ 10 offset 1m)",
+                "rate(a{l!~\"x\"}[5m] smoothed @ 10 offset 1m)",
                 json!({
                     "type": "call",
                     "func": {
@@ -223,6 +227,7 @@ mod tests {
                     "args": [{
                         "type": "matrixSelector", "name": "a", "range": 300_000,
                         "offset": 60_000, "timestamp": 10_000, "startOrEnd": null,
+                        "anchored": false, "smoothed": true,
                         "matchers": [
                             {"name": "l", "type": "!~", "value": "x"},
                             {"name": "__name__", "type": "=", "value": "a"},
@@ -238,8 +243,13 @@ mod tests {
                 }),
             ),
         ];
+        let options = ParseOptions {
+            extended_selectors: true,
+            fill_modifiers: true,
+            ..ParseOptions::default()
+        };
         for (text, expected) in cases {
-            let found = parse(text, &ParseOptions::default()).map(|expr| tree(&expr));
+            let found = parse(text, &options).map(|expr| tree(&expr));
             assert_eq!(found.unwrap_or_default(), expected, "{text}");
         }
     }

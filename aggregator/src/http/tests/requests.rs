@@ -169,7 +169,7 @@ async fn expressions_without_samples() {
             (
                 "GET /api/v1/parse_query?query=temp%20offset%201m",
                 200,
-                r#"{"status":"success","data":{"matchers":[{"name":"__name__","type":"=","value":"temp"}],"name":"temp","offset":60000,"startOrEnd":null,"timestamp":null,"type":"vectorSelector"}}"#,
+                r#"{"status":"success","data":{"anchored":false,"matchers":[{"name":"__name__","type":"=","value":"temp"}],"name":"temp","offset":60000,"smoothed":false,"startOrEnd":null,"timestamp":null,"type":"vectorSelector"}}"#,
             ),
             ("POST /api/v1/parse_query <- query=", 400, "{\"status\":\"error\"…"),
             ("GET /api/v1/query_exemplars?query=1", 204, ""),
