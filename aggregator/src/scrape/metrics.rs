@@ -29,7 +29,7 @@ impl ScrapeMetrics {
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "scrape_targets",
-            "Targets in the configuration",
+            "Targets that are scraped",
             self.targets.clone(),
         );
         registry.register(
