@@ -89,36 +89,28 @@ pub(super) fn too_long(timeout: Duration, interval: Duration) -> String {
 }
 
 pub(super) fn limits(fields: &mut Fields<'_>, defaults: Limits, problems: &mut Problems) -> Limits {
-    // An explicit 0 means the default too: that is what Prometheus makes of it.
-    let or = |value: u64, default: u64| if value == 0 { default } else { value };
-    let read = count;
+    type Read = fn(&str) -> Result<u64, String>;
+    let mut limit = |key, read: Read, default| {
+        // An explicit 0 means the default too: that is what Prometheus makes of it.
+        match fields.read(key, 0, problems, read) {
+            0 => default,
+            value => value,
+        }
+    };
     Limits {
-        keep_dropped_targets: or(
-            fields.read("keep_dropped_targets", 0, problems, read),
-            defaults.keep_dropped_targets,
-        ),
-        target_limit: or(
-            fields.read("target_limit", 0, problems, read),
-            defaults.target_limit,
-        ),
-        sample_limit: or(
-            fields.read("sample_limit", 0, problems, read),
-            defaults.sample_limit,
-        ),
-        body_size_limit: or(
-            fields.read("body_size_limit", 0, problems, parse_bytes),
-            defaults.body_size_limit,
-        ),
-        label_limit: or(
-            fields.read("label_limit", 0, problems, read),
-            defaults.label_limit,
-        ),
-        label_name_length_limit: or(
-            fields.read("label_name_length_limit", 0, problems, read),
+        keep_dropped_targets: limit("keep_dropped_targets", count, defaults.keep_dropped_targets),
+        target_limit: limit("target_limit", count, defaults.target_limit),
+        sample_limit: limit("sample_limit", count, defaults.sample_limit),
+        body_size_limit: limit("body_size_limit", parse_bytes, defaults.body_size_limit),
+        label_limit: limit("label_limit", count, defaults.label_limit),
+        label_name_length_limit: limit(
+            "label_name_length_limit",
+            count,
             defaults.label_name_length_limit,
         ),
-        label_value_length_limit: or(
-            fields.read("label_value_length_limit", 0, problems, read),
+        label_value_length_limit: limit(
+            "label_value_length_limit",
+            count,
             defaults.label_value_length_limit,
         ),
     }

@@ -62,12 +62,11 @@ struct Running {
 /// What makes two targets of a job the same one: the labels of its series, the URL.
 type Key = (Labels, Url);
 
-impl Running {
-    fn key(&self) -> Key {
-        let target = &self.shared.target;
-        (target.labels.clone(), target.url.clone())
-    }
+fn key(target: &Target) -> Key {
+    (target.labels.clone(), target.url.clone())
+}
 
+impl Running {
     /// Whether it does already what is asked for.
     fn is_as(&self, source: &Source, target: &Target, schedule: Schedule) -> bool {
         self.shared.job == source.job && self.shared.target == *target && self.schedule == schedule
@@ -185,12 +184,12 @@ impl Pool {
         members.dropped_count = chosen.dropped_count;
         let count = members.running.len();
         let before = members.running.drain(..);
-        let mut before: HashMap<Key, Running> =
-            before.map(|running| (running.key(), running)).collect();
+        let mut before: HashMap<Key, Running> = before
+            .map(|running| (key(&running.shared.target), running))
+            .collect();
         for target in chosen.targets {
             let schedule = Schedule::new(target.interval, target.hash(), source.seed);
-            let key = (target.labels.clone(), target.url.clone());
-            let next = match before.remove(&key) {
+            let next = match before.remove(&key(&target)) {
                 Some(same) if same.is_as(&source, &target, schedule) => same,
                 other => self.launch(&source, target, schedule, other),
             };

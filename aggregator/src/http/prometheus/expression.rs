@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use system_stats_model::matcher::Matcher;
 use system_stats_promql::ast::{Arity, At, Call, Duration, Expr, Extent, Subquery, VectorSelector};
 use system_stats_promql::print::format_query;
+use system_stats_promql::value::write_decimal;
 
 use super::Success;
 use super::form::Form;
@@ -36,7 +37,11 @@ pub(in crate::http) async fn parse(
 /// bounded.
 fn tree(expr: &Expr) -> Value {
     match expr {
-        Expr::Number(e) => json!({"type": "numberLiteral", "val": number(e.value)}),
+        Expr::Number(e) => {
+            let mut text = String::new();
+            write_decimal(&mut text, e.value);
+            json!({"type": "numberLiteral", "val": text})
+        }
         Expr::String(e) => json!({"type": "stringLiteral", "val": e.value}),
         Expr::Vector(e) => selector("vectorSelector", e),
         Expr::Matrix(e) => {
@@ -143,34 +148,11 @@ fn at(at: Option<At>) -> (Option<i64>, Option<&'static str>) {
     }
 }
 
-/// With all its digits and no exponent.
-fn number(value: f64) -> String {
-    if value.is_infinite() {
-        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
-    }
-    value.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use system_stats_promql::parse::{ParseOptions, parse};
 
     use super::*;
-
-    #[test]
-    fn numbers_have_no_exponent() {
-        let cases = [
-            (2.0, "2"),
-            (1e21, "1000000000000000000000"),
-            (1e-7, "0.0000001"),
-            (f64::NAN, "NaN"),
-            (f64::INFINITY, "+Inf"),
-            (f64::NEG_INFINITY, "-Inf"),
-        ];
-        for (value, expected) in cases {
-            assert_eq!(number(value), expected);
-        }
-    }
 
     #[test]
     fn trees_are_those_of_prometheus() {
@@ -209,11 +191,11 @@ mod tests {
                 }),
             ),
             (
-                "1 > bool 2",
+                "1e21 > bool +Inf",
                 json!({
                     "type": "binaryExpr", "op": ">", "bool": true, "matching": null,
-                    "lhs": {"type": "numberLiteral", "val": "1"},
-                    "rhs": {"type": "numberLiteral", "val": "2"},
+                    "lhs": {"type": "numberLiteral", "val": "1000000000000000000000"},
+                    "rhs": {"type": "numberLiteral", "val": "+Inf"},
                 }),
             ),
             (
